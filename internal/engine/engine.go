@@ -1,0 +1,123 @@
+// Package engine says what an engine does: it compiles a graph into a Network
+// that can infer, compute gradients and update its parameters.
+//
+// It knows graphs and plain slices of float32. It knows no implementation:
+// engine/ref is the readable oracle, engine/cpu the fast one, and package train
+// uses either through these interfaces.
+//
+// Layouts at this border are fixed, whatever an engine keeps inside: pictures
+// are NHWC, parameters and gradients are in PyTorch's shapes and order (OIHW),
+// logits are samples x classes.
+package engine
+
+import (
+	"errors"
+
+	"graft/internal/graph"
+)
+
+// An Engine makes networks for one kind of processor.
+type Engine interface {
+	// Device names the processor, the instruction set and the threads in use.
+	Device() string
+	// Compile plans a network: memory, layouts, kernels and the order of work.
+	// Its parameters start at zero.
+	Compile(g *graph.Graph, c Config) (Network, error)
+}
+
+// A Config says what a network must be able to do.
+type Config struct {
+	Batch int  // the most samples one call carries
+	Train bool // plan gradients and updates too
+	// Trainable says which parameters (by index) get gradients; nil is all but
+	// the buffers. A BatchNorm without a trainable parameter keeps its statistics.
+	Trainable func(param int) bool
+}
+
+// A Network is a compiled graph with its parameters and optimiser state. It is
+// for one goroutine at a time. A call does not allocate, and its results do not
+// depend on the number of threads, bit for bit.
+type Network interface {
+	// Gradients runs the forward pass with batch statistics and dropout, then the
+	// backward pass. The gradients stay in the network until the next call.
+	Gradients(b Batch, p Pass) (Result, error)
+	// Logits copies the logits of the last Gradients call, its N x classes.
+	Logits(dst []float32)
+	// Update changes the trainable parameters along the gradients: stochastic
+	// gradient descent as torch.optim.SGD defines it.
+	Update(u Update)
+	// Infer runs the forward pass with running statistics and without dropout.
+	// x holds n pictures; logits gets n x classes values.
+	Infer(x []float32, n int, logits []float32) error
+
+	// Load sets parameter i from values in PyTorch's order; Read gets them.
+	Load(param int, src []float32)
+	Read(param int, dst []float32)
+	// Gradient reads the gradient of parameter i, zeros where it has none.
+	Gradient(param int, dst []float32)
+	// SetGradient replaces it: the seam where gradients are summed over machines,
+	// clipped or inspected between Gradients and Update.
+	SetGradient(param int, src []float32)
+	// LoadMomentum and ReadMomentum move the optimiser's state of parameter i.
+	LoadMomentum(param int, src []float32)
+	ReadMomentum(param int, dst []float32)
+
+	// Bytes is the memory the network holds.
+	Bytes() int
+	// Close gives the network's threads and memory back.
+	Close()
+}
+
+// A Batch is N pictures and their labels. X is NHWC and may be longer than N
+// pictures need; so may Labels.
+type Batch struct {
+	X      []float32
+	Labels []int32
+	N      int
+}
+
+// A Pass sets how Gradients runs.
+type Pass struct {
+	// Scale multiplies the gradient of every sample's loss: 1/N for the mean over
+	// the batch, 1 for the sum. 0 stands for 1/N.
+	Scale float32
+	// Seed decides which values dropout keeps, together with the place of each value.
+	Seed uint64
+	// Accumulate adds to the gradients of the call before instead of replacing them.
+	Accumulate bool
+}
+
+// A Result is what a pass over a batch found.
+type Result struct {
+	Loss    float64 // sum of the samples' cross-entropies
+	Correct int     // samples whose largest logit (the first, if several) is their label
+}
+
+// An Update holds the rates of one optimiser step, by parameter index.
+// With d = gradient + Decay*w:  v = Momentum*v + d;  w = w - Rate*v.
+type Update struct {
+	Rate     []float32
+	Decay    []float32
+	Momentum float32
+}
+
+// ErrLabel is returned for a label outside the classes.
+var ErrLabel = errors.New("label outside the network's classes")
+
+// DropoutKey mixes a pass's seed with the number of a dropout node.
+func DropoutKey(seed uint64, node int) uint64 { return mix(seed ^ mix(uint64(node)+1)) }
+
+// Keep reports whether dropout keeps value i of a node's output, counted over
+// the whole batch in NHWC order: with probability 1-p, by a hash of the key and
+// i, so that it depends on no order of evaluation.
+func Keep(key uint64, i int, p float64) bool {
+	return mix(key+uint64(i))>>32 >= uint64(p*(1<<32))
+}
+
+// mix is the step and finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
