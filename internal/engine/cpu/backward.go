@@ -1,0 +1,248 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"graft/internal/graph"
+)
+
+// settle returns the gradient of node i with no mask left to apply.
+func (t *training) settle(i int) *tensor {
+	g := &t.grads[i]
+	if g.mask != nil {
+		dx := g.t
+		if !t.last(t.g.Nodes[i].In[0], i) {
+			dx = t.p.tensor(t.g.Nodes[i].Name+".masked", t.g.Nodes[i].Out)
+		}
+		t.p.emit(&reluGradTask{t.chunked(dx), dx, g.t, g.mask}, dx, g.t, g.mask)
+		*g = gradient{t: dx}
+	}
+	return g.t
+}
+
+// last reports whether user is the last node to read node i, so that it may
+// write where i's output lies. A concatenation's gradient may be written by
+// each of those that read their own slice of it.
+func (t *training) last(i, user int) bool {
+	return t.lastUser[i] <= user
+}
+
+// paramGrad lowers the gradients of a node's parameters.
+func (t *training) paramGrad(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	if n.Op == graph.BatchNorm {
+		t.normSums(n, f)
+		return
+	}
+	dy := t.settle(n.In[0])
+	lay := &t.net.layouts[n.Params[0]]
+	x, w := t.window(f)
+	task := &weightGradTask{set: t.set, threads: t.net.threads, in: x, dy: dy,
+		grad: unsafe.Pointer(&t.net.grads[lay.offset]), k: lay.k, kr: lay.kr, tapBytes: lay.tapBytes(),
+		panels: lay.panels, zeros: t.net.zeros, net: t.net}
+	if lay.rowTaps {
+		task.class = rowClass(t.stage(w.Pad, true), dy, w)
+	} else {
+		task.class = forwardClass(x, dy, w)
+	}
+	task.chunks = cutRows(lay.kr, t.set.GradRows)
+	at := 0
+	for _, c := range task.chunks {
+		task.starts = append(task.starts, at)
+		at += t.set.GradRows[c]
+	}
+	t.net.zeroFloats = max(t.net.zeroFloats, at)
+	t.net.tableRows = max(t.net.tableRows, weightGradPixels)
+	t.p.emit(task, x, dy)
+	if len(n.Params) > 1 {
+		c := t.chunked(dy)
+		p := t.p.newPartials(n.Name+".bias", dy, c.chunk, t.net.batch)
+		b := &t.net.layouts[n.Params[1]]
+		t.p.emit(&biasGradTask{c, dy, p}, dy, p.buf)
+		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), t.net.grads[b.offset : b.offset+b.out]}, p.buf)
+	}
+}
+
+func (t *training) normSums(n, f *graph.Node) {
+	x, s, g := t.in(f, 0), t.states[n.Of], t.grads[n.In[0]]
+	c := t.chunked(x)
+	p := t.p.newPartials(n.Name+".sums", x, c.chunk, t.net.batch)
+	t.p.emit(&normGradSumsTask{c, g, x, p, s}, g.t, g.mask, x, p.buf)
+	view := func(k int) []float32 {
+		lay := &t.net.layouts[n.Params[k]]
+		return t.net.grads[lay.offset : lay.offset+lay.size]
+	}
+	t.p.emit(&normGradMergeTask{t.net, p, x.pixels(), t.normParams(f), s, view(0), view(1)}, p.buf)
+}
+
+// inputGrad lowers the gradient of a node's input.
+func (t *training) inputGrad(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	dy := n.In[0]
+	switch n.Op {
+	case graph.Conv, graph.Linear:
+		t.convInput(i)
+	case graph.BatchNorm:
+		t.normInput(i)
+	case graph.ReLU:
+		g := gradient{t: t.settle(dy), mask: t.value[n.Of]}
+		t.grads[i] = g
+		if in := f.In[0]; t.g.Nodes[in].Op != graph.BatchNorm && t.g.Nodes[in].Op != graph.Add {
+			t.settle(i)
+		}
+	case graph.MaxPool:
+		g := t.settle(dy)
+		dx := t.p.tensor(n.Name+"/dx", n.Out)
+		wins := t.wins[n.Of].invert(dx.pixels())
+		t.net.poolEntries = max(t.net.poolEntries, wins.most())
+		t.p.emit(&maxPoolGradTask{t.chunked(dx), dx, g, t.args[n.Of], wins}, dx, g, t.args[n.Of])
+		t.grads[i] = gradient{t: dx}
+	case graph.GlobalAvgPool:
+		g := t.settle(dy)
+		dx := t.p.tensor(n.Name+"/dx", n.Out)
+		t.p.emit(&avgPoolGradTask{t.set, dx, g}, dx, g)
+		t.grads[i] = gradient{t: dx}
+	case graph.Dropout:
+		g := t.settle(dy)
+		dx := g
+		if !t.last(dy, i) {
+			dx = t.p.tensor(n.Name+"/dx", n.Out)
+		}
+		t.p.emit(&dropoutTask{t.chunked(dx), dx, g, n.P, n.Of, t.net}, dx, g)
+		t.grads[i] = gradient{t: dx}
+	case graph.Concat:
+		t.part(i)
+	case graph.Shortcut:
+		g := t.settle(dy)
+		dx := t.p.tensor(n.Name+"/dx", n.Out)
+		task := &copyTask{chunked: t.chunked(dx), y: dx, x: g, from: (g.c - dx.c) / 2, c: dx.c, fresh: true}
+		s := n.Window.Stride
+		for h := range dx.h {
+			for w := range dx.w {
+				p := int32(-1)
+				if h%s == 0 && w%s == 0 {
+					p = int32(h/s*g.w + w/s)
+				}
+				task.pixel = append(task.pixel, p)
+			}
+		}
+		t.p.emit(task, dx, g)
+		t.grads[i] = gradient{t: dx}
+	default:
+		panic("cpu: no gradient for " + n.Op.String())
+	}
+}
+
+// part hands on the gradient of one input of a concatenation: a slice where
+// whole vectors allow it and nobody else reads the whole, else a copy.
+func (t *training) part(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	whole := t.settle(n.In[0])
+	at, fits := 0, true
+	for k, j := range f.In {
+		if k < n.Arg {
+			at += t.g.Nodes[j].Out.C
+		}
+		fits = fits && t.g.Nodes[j].Out.C%vec == 0
+	}
+	for j := range t.g.Nodes {
+		for _, in := range t.g.Nodes[j].In {
+			if in == n.In[0] && (t.g.Nodes[j].Op != graph.Concat || t.g.Nodes[j].Kind != graph.InputGrad) {
+				fits = false
+			}
+		}
+	}
+	if fits {
+		t.grads[i] = gradient{t: t.p.slice(whole, at, n.Out.C)}
+		return
+	}
+	dx := t.p.tensor(n.Name+"/dx", n.Out)
+	t.p.emit(&copyTask{chunked: t.chunked(dx), y: dx, x: whole, from: at, c: n.Out.C, fresh: true}, dx, whole)
+	t.grads[i] = gradient{t: dx}
+}
+
+// sum lowers the addition of two gradients of one value.
+func (t *training) sum(i int) {
+	if t.grads[i].t != nil {
+		return // a convolution has added its gradient already
+	}
+	n := &t.g.Nodes[i]
+	a, b := t.settle(n.In[0]), t.settle(n.In[1])
+	y := t.p.tensor(n.Name, n.Out)
+	switch {
+	case n.In[0] != n.In[1] && t.last(n.In[0], i):
+		y = a
+	case n.In[0] != n.In[1] && t.last(n.In[1], i):
+		y = b
+	}
+	t.p.emit(&addTask{t.chunked(y), y, a, b}, y, a, b)
+	t.grads[i] = gradient{t: y}
+}
+
+// convInput lowers a convolution's input gradient: a gather over dy with the
+// weights transposed. Where the result is added to another gradient that is
+// known already and of no further use, it accumulates there.
+func (t *training) convInput(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	dy := t.settle(n.In[0])
+	_, w := t.window(f)
+	lay := &t.net.layouts[n.Params[0]]
+	pack := t.packed[n.Params[0]]
+	if pack == nil {
+		pack = newTransposeTask(t.set, lay, t.net.weights)
+		t.packed[n.Params[0]] = pack
+		t.pack = append(t.pack, pack)
+	}
+	task := &gatherTask{set: t.set, threads: t.net.threads, in: dy, k: lay.out, taps: lay.taps,
+		tapBytes: pack.rows * lay.nr * 4, panels: pack.panels(), lo: -inf, hi: inf,
+		weights: unsafe.Pointer(&pack.dst[0])}
+	if next := t.lastUser[i]; t.g.Nodes[next].Kind == graph.Forward && t.g.Nodes[next].In[1] == i {
+		other := t.g.Nodes[next].In[0]
+		if other != i && t.grads[other].t != nil && t.last(other, next) {
+			task.out = t.settle(other)
+			task.add = task.out
+			t.grads[next] = gradient{t: task.out}
+		}
+	}
+	if task.out == nil {
+		task.out = t.p.tensor(n.Name+"/dx", n.Out)
+	}
+	t.grads[i] = gradient{t: task.out}
+	task.classes = gradClasses(task.out, dy, w)
+	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
+	task.zeros = t.net.zeros
+	t.emitGather(task)
+}
+
+func (t *training) normInput(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	s, g := t.states[n.Of], t.grads[n.In[0]]
+	if f.Frozen {
+		t.p.emit(&normFrozenGradTask{s})
+	}
+	task := &normGradTask{chunked: t.chunked(g.t), x: t.in(f, 0), g: g, state: s}
+	switch {
+	case !t.last(n.In[0], i):
+		task.dx = t.p.tensor(n.Name+"/dx", n.Out)
+		if relu := n.In[0]; g.mask != nil {
+			// Others need the masked gradient too: it is written on the way, in place
+			// if nobody needs it unmasked.
+			task.masked = g.t
+			if !t.last(t.g.Nodes[relu].In[0], relu) {
+				task.masked = t.p.tensor(n.Name+".masked", n.Out)
+			}
+			t.grads[relu] = gradient{t: task.masked}
+		}
+	case g.mask != nil && !t.last(t.g.Nodes[n.In[0]].In[0], n.In[0]):
+		task.dx = t.p.tensor(n.Name+"/dx", n.Out)
+	default:
+		task.dx = g.t
+	}
+	t.p.emit(task, task.dx, task.x, g.t, g.mask, task.masked)
+	t.grads[i] = gradient{t: task.dx}
+}

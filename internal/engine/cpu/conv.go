@@ -1,0 +1,309 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"graft/internal/engine/cpu/kernel"
+)
+
+var inf = float32(math.Inf(1))
+
+// blockBytes is about how much of its input a block of output pixels reads: it
+// stays in the second-level cache while all panels of weights pass over it.
+const blockBytes = 256 << 10
+
+// blockPixels is the number of output pixels in a block: whole tiles.
+func blockPixels(mr, channels int) int {
+	tiles := blockBytes / (channels * 4) / mr
+	return mr * max(4, min(tiles, 384/mr))
+}
+
+// A gatherTask multiplies gathered rows of its input by packed weights: a
+// convolution or linear layer, forward or for the input gradient. The blocks
+// follow a fixed cut of the pixels; panels are cut among workers as needed.
+type gatherTask struct {
+	set     *kernel.Set
+	threads int
+	in, out *tensor
+	classes []class
+	block   int
+
+	weights  unsafe.Pointer // panels
+	k        int            // channels a tap
+	tapBytes int
+	taps     int // of the weights, used or not
+	panels   int
+
+	bias   unsafe.Pointer // nil or cp floats and the rest of a panel
+	lo, hi float32
+	add    *tensor // added before the clamp; out itself accumulates
+	stats  *partials
+	zeros  unsafe.Pointer
+}
+
+func (t *gatherTask) cut(n int) (blocks, groups int) {
+	for i := range t.classes {
+		blocks += (n*t.classes[i].count + t.block - 1) / t.block
+	}
+	groups = 1
+	if want := 4 * t.threads; t.threads > 1 && blocks < want {
+		groups = min(t.panels, (want+blocks-1)/blocks)
+	}
+	return blocks, groups
+}
+
+func (t *gatherTask) items(n int) int {
+	blocks, groups := t.cut(n)
+	return blocks * groups
+}
+
+func (t *gatherTask) run(w *worker, item, n int) {
+	blocks, groups := t.cut(n)
+	block, group := item%blocks, item/blocks
+	p0, p1 := t.panels*group/groups, t.panels*(group+1)/groups
+	for i := range t.classes {
+		c := &t.classes[i]
+		in := (n*c.count + t.block - 1) / t.block
+		if block >= in {
+			block -= in
+			continue
+		}
+		m0 := block * t.block
+		m1 := min(m0+t.block, n*c.count)
+		if len(c.taps) == 0 {
+			t.untouched(w, c, m0, m1)
+		} else {
+			t.tiles(w, c, m0, m1, p0, p1)
+		}
+		if t.stats != nil {
+			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
+			t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
+		}
+		return
+	}
+}
+
+// tiles computes output pixels [m0, m1) of a class for panels [p0, p1).
+func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
+	rows := t.set.Rows
+	t.table(w, c, m0, m1)
+	a := &w.tile
+	a.Taps, a.K = len(c.taps), t.k
+	a.Lo, a.Hi = t.lo, t.hi
+	a.AddFlag = 0
+	if t.add != nil {
+		a.AddFlag = 1
+		a.AddDelta = int(t.add.addr() - t.out.addr())
+	}
+	nr := t.set.NR
+	panelBytes := t.taps * t.tapBytes
+	for j := p0; j < p1; j++ {
+		a.B = unsafe.Add(t.weights, j*panelBytes)
+		a.Bias = nil
+		if t.bias != nil {
+			a.Bias = unsafe.Add(t.bias, j*nr*4)
+		}
+		a.OutOff = j * nr * 4
+		a.Width = min(nr, t.out.cp-j*nr)
+		table, v := 0, 0
+		for m := m0; m < m1; {
+			for rows[v] > m1-m {
+				v++
+			}
+			a.Rows = unsafe.Pointer(&w.rows[table])
+			a.Out = unsafe.Pointer(&w.out[m-m0])
+			t.set.Tile[v](a)
+			table += len(c.taps) * (rows[v] + 1)
+			m += rows[v]
+		}
+	}
+}
+
+// table fills the worker's row tables for pixels [m0, m1): the tiles one after
+// another, each with a line of row addresses and a weight offset for every tap.
+func (t *gatherTask) table(w *worker, c *class, m0, m1 int) {
+	sample := t.in.bytes
+	taps := len(c.taps)
+	rows := t.set.Rows
+	zero := uintptr(t.zeros)
+	img, px := m0/c.count, m0%c.count
+	from := t.in.addr() + uintptr(img*sample)
+	to := t.out.addr() + uintptr(img*t.out.bytes)
+	at, v := 0, 0
+	for m := m0; m < m1; {
+		for rows[v] > m1-m {
+			v++
+		}
+		mr := rows[v]
+		for r := range mr {
+			offs := c.offs[px*taps : px*taps+taps]
+			d := at + r
+			for _, o := range offs {
+				a := from + uintptr(o)
+				if o < 0 {
+					a = zero
+				}
+				w.rows[d] = a
+				d += mr + 1
+			}
+			p := px
+			if c.pixels != nil {
+				p = int(c.pixels[px])
+			}
+			w.out[m-m0+r] = to + uintptr(p*t.out.stride)
+			if px++; px == c.count {
+				px = 0
+				from += uintptr(sample)
+				to += uintptr(t.out.bytes)
+			}
+		}
+		for i, tap := range c.taps {
+			w.rows[at+i*(mr+1)+mr] = uintptr(int(tap) * t.tapBytes)
+		}
+		at += taps * (mr + 1)
+		m += mr
+	}
+}
+
+// untouched handles pixels that no tap reaches: their gradient is zero, or what
+// is there already.
+func (t *gatherTask) untouched(_ *worker, c *class, m0, m1 int) {
+	if t.add == t.out {
+		return
+	}
+	for m := m0; m < m1; m++ {
+		i := m/c.count*t.out.pixels() + int(c.pixels[m%c.count])
+		clear(unsafe.Slice((*float32)(t.out.row(i)), t.out.cp))
+	}
+}
+
+// tableSize is the number of entries the worker's tables need.
+func (t *gatherTask) tableSize() (rows, out int) {
+	taps := 0
+	for i := range t.classes {
+		taps = max(taps, len(t.classes[i].taps))
+	}
+	// a tile of one row has two entries a tap and row; only the last few are such
+	return taps * 2 * (t.block + t.set.MR), t.block
+}
+
+// A weightGradTask sums x's rows times dy's rows over all output pixels, in
+// blocks of pixels in order. Its items are ranges of the tiles of the gradient,
+// which are summed whole by one worker each.
+type weightGradTask struct {
+	set     *kernel.Set
+	threads int
+	in, dy  *tensor
+	class   class
+
+	grad     unsafe.Pointer
+	k        int   // rows of a tap that mean something
+	kr       int   // rows of a tap
+	chunks   []int // cut of kr into kernels' rows: index into GradRows
+	starts   []int // first row of each chunk
+	tapBytes int
+	panels   int
+	zeros    unsafe.Pointer
+	net      *network
+}
+
+const weightGradPixels = 256
+
+func (t *weightGradTask) units() int { return len(t.class.taps) * len(t.chunks) * t.panels }
+
+func (t *weightGradTask) items(int) int { return min(t.threads, t.units()) }
+
+func (t *weightGradTask) run(w *worker, item, n int) {
+	items := t.items(n)
+	u0, u1 := t.units()*item/items, t.units()*(item+1)/items
+	m := n * t.class.count
+	nr := t.set.NR
+	taps := len(t.class.taps)
+	perTap := len(t.chunks) * t.panels
+	a := &w.grad
+	a.YStride = t.dy.stride
+	a.CStride = nr * 4
+	acc := t.net.accumulate
+	for b := 0; b < m; b += weightGradPixels {
+		a.P = min(weightGradPixels, m-b)
+		a.Acc = 0
+		if acc || b > 0 {
+			a.Acc = 1
+		}
+		dy := t.dy.row(b)
+		for u := u0; u < u1; {
+			tap := u / perTap
+			t.table(w, tap, b, a.P)
+			a.X = unsafe.Pointer(&w.rows[0])
+			for end := min((tap+1)*perTap, u1); u < end; u++ {
+				j, chunk := u%perTap%t.panels, u%perTap/t.panels
+				start := t.starts[chunk]
+				a.XOff = start * 4
+				a.Y = unsafe.Add(dy, j*nr*4)
+				a.Width = min(nr, t.dy.cp-j*nr)
+				a.C = unsafe.Add(t.grad, (j*taps+tap)*t.tapBytes+start*nr*4)
+				t.set.TileGrad[t.chunks[chunk]](a)
+			}
+		}
+	}
+	if t.kr > t.k {
+		t.clearPadding(u0, u1)
+	}
+}
+
+// clearPadding zeroes the gradient rows behind the last real channel of a tap.
+func (t *weightGradTask) clearPadding(u0, u1 int) {
+	nr, taps, perTap := t.set.NR, len(t.class.taps), len(t.chunks)*t.panels
+	for u := u0; u < u1; u++ {
+		tap, j, chunk := u/perTap, u%perTap%t.panels, u%perTap/t.panels
+		from, to := max(t.k, t.starts[chunk]), t.starts[chunk]+t.set.GradRows[t.chunks[chunk]]
+		if from < to {
+			clear(unsafe.Slice((*float32)(unsafe.Add(t.grad, (j*taps+tap)*t.tapBytes+from*nr*4)), (to-from)*nr))
+		}
+	}
+}
+
+// table lists the addresses of the input rows under one tap of n output pixels from m.
+func (t *weightGradTask) table(w *worker, tap, m, n int) {
+	sample := t.in.bytes
+	taps := len(t.class.taps)
+	zero := uintptr(t.zeros)
+	img, px := m/t.class.count, m%t.class.count
+	from := t.in.addr() + uintptr(img*sample)
+	for i := range n {
+		a := zero
+		if o := t.class.offs[px*taps+tap]; o >= 0 {
+			a = from + uintptr(o)
+		}
+		w.rows[i] = a
+		if px++; px == t.class.count {
+			px = 0
+			from += uintptr(sample)
+		}
+	}
+}
+
+// cutRows covers n rows by kernels of the given row counts, descending, as
+// cheaply as possible: a kernel costs its rows and a little more. It returns
+// the kernels' indices; the covered rows may exceed n by less than the smallest.
+func cutRows(n int, rows []int) []int {
+	const overhead = 3
+	least := rows[len(rows)-1]
+	n = roundUp(n, least)
+	cost := make([]int, n+1)
+	pick := make([]int, n+1)
+	for i := least; i <= n; i++ {
+		cost[i] = math.MaxInt
+		for k, r := range rows {
+			if r <= i && cost[i-r] < math.MaxInt && cost[i-r]+r+overhead < cost[i] {
+				cost[i], pick[i] = cost[i-r]+r+overhead, k
+			}
+		}
+	}
+	var cut []int
+	for i := n; i > 0; i -= rows[pick[i]] {
+		cut = append(cut, pick[i])
+	}
+	return cut
+}

@@ -1,0 +1,136 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"graft/internal/engine"
+)
+
+// A clampTask is y = min(max(x, lo), hi).
+type clampTask struct {
+	chunked
+	y, x   *tensor
+	lo, hi float32
+}
+
+func (t *clampTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	t.set.ClampRows(t.y.row(m0), t.y.stride, t.x.row(m0), t.x.stride, rows, t.x.cp, t.lo, t.hi)
+}
+
+// A reluGradTask is dx = dy where the ReLU's output z is positive, else 0.
+type reluGradTask struct {
+	chunked
+	dx, dy, z *tensor
+}
+
+func (t *reluGradTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	t.set.ReluGrad(t.dx.row(m0), t.dx.stride, t.dy.row(m0), t.dy.stride, t.z.row(m0), t.z.stride, rows, t.dx.cp)
+}
+
+// An addTask is y = a + b.
+type addTask struct {
+	chunked
+	y, a, b *tensor
+}
+
+func (t *addTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	t.set.AddRows(t.y.row(m0), t.y.stride, t.a.row(m0), t.a.stride, t.b.row(m0), t.b.stride, rows, t.y.cp)
+}
+
+// A copyTask copies channels [from, from+c) of x to [to, to+c) of y, and zeroes
+// the rest of y if it is a fresh one: it joins or parts channels whose counts
+// are no whole vectors, and is the option-A shortcut and its gradient.
+type copyTask struct {
+	chunked
+	y, x        *tensor
+	from, to, c int
+	fresh       bool
+	// pixel maps a pixel of y to one of x within a sample, -1 to none; nil is the same.
+	pixel []int32
+}
+
+func (t *copyTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	for m := m0; m < m0+rows; m++ {
+		y := unsafe.Slice((*float32)(t.y.row(m)), t.y.cp)
+		if t.fresh {
+			clear(y)
+		}
+		src := m
+		if t.pixel != nil {
+			p := int(t.pixel[m%t.y.pixels()])
+			if p < 0 {
+				continue
+			}
+			src = m/t.y.pixels()*t.x.pixels() + p
+		}
+		copy(y[t.to:t.to+t.c], unsafe.Slice((*float32)(t.x.row(src)), t.x.cp)[t.from:])
+	}
+}
+
+// A dropoutTask zeroes or scales values by a hash of their place; the gradient
+// is the same function of the gradient.
+type dropoutTask struct {
+	chunked
+	y, x *tensor
+	p    float64
+	node int
+	net  *network
+}
+
+func (t *dropoutTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	key := engine.DropoutKey(t.net.seed, t.node)
+	scale := float32(1 / (1 - t.p))
+	c := t.x.c
+	for m := m0; m < m0+rows; m++ {
+		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
+		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
+		for j := range c {
+			if engine.Keep(key, m*c+j, t.p) {
+				y[j] = x[j] * scale
+			} else {
+				y[j] = 0
+			}
+		}
+		clear(y[c:])
+	}
+}
+
+// A biasGradTask sums a gradient over each chunk of pixels; biasMergeTask adds the chunks.
+type biasGradTask struct {
+	chunked
+	dy *tensor
+	p  *partials
+}
+
+func (t *biasGradTask) run(_ *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	t.set.SumRows(t.dy.row(m0), t.dy.stride, rows, t.dy.cp, unsafe.Pointer(t.p.at(i, 0, 0)))
+}
+
+type biasMergeTask struct {
+	net    *network
+	p      *partials
+	pixels int
+	grad   []float32
+}
+
+func (t *biasMergeTask) items(int) int { return 1 }
+
+func (t *biasMergeTask) run(_ *worker, _, n int) {
+	chunks := (n*t.pixels + t.p.chunk - 1) / t.p.chunk
+	for c := range t.grad {
+		sum := 0.0
+		if t.net.accumulate {
+			sum = float64(t.grad[c])
+		}
+		for k := range chunks {
+			sum += float64(*t.p.at(k, 0, c))
+		}
+		t.grad[c] = float32(sum)
+	}
+}

@@ -1,0 +1,295 @@
+// Package cpu is the fast engine: convolution, batch normalisation and the rest
+// on a CPU's vector units, in pure Go and Go assembly.
+//
+// Compile lowers a graph into two programs, one of a training step and one of
+// inference: lists of tasks over buffers whose places in one arena are planned
+// once. Activations are NHWC with channels rounded up to whole vectors; weights,
+// their gradients and momentum lie in the panels the kernels read. Tasks are cut
+// into items that write memory of their own, so results are the same bits for
+// any number of threads.
+//
+// It knows graphs and kernels (package kernel). It knows nothing of training
+// loops, files or pictures.
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"graft/internal/engine"
+	"graft/internal/engine/cpu/kernel"
+	"graft/internal/graph"
+)
+
+// Options choose how the engine runs.
+type Options struct {
+	Threads int         // 0 is as many as Go may use (GOMAXPROCS)
+	Set     *kernel.Set // nil is the best the processor has, or GRAFT_CPU's
+}
+
+// An Engine compiles networks for one instruction set.
+type Engine struct {
+	set     *kernel.Set
+	threads int
+}
+
+// New returns an engine; the error names an instruction set the processor lacks.
+func New(o Options) (*Engine, error) {
+	e := &Engine{set: o.Set, threads: o.Threads}
+	if e.threads <= 0 {
+		e.threads = runtime.GOMAXPROCS(0)
+	}
+	if e.set == nil {
+		s, err := kernel.Select()
+		if err != nil {
+			return nil, err
+		}
+		e.set = s
+	}
+	return e, nil
+}
+
+// Device is, for example, "cpu avx512, 2 threads".
+func (e *Engine) Device() string {
+	if e.threads == 1 {
+		return fmt.Sprintf("cpu %s, 1 thread", e.set.Name)
+	}
+	return fmt.Sprintf("cpu %s, %d threads", e.set.Name, e.threads)
+}
+
+// A network is a compiled graph; see engine.Network for its methods.
+type network struct {
+	set     *kernel.Set
+	threads int
+	batch   int
+	g       *graph.Graph
+	pool    *pool
+
+	layouts                  []layout
+	weights, grads, momentum []float32
+	// weights changed since they were packed for input gradients, folded for inference
+	packStale, foldStale bool
+
+	step, infer *program
+	pack, fold  []task
+	trained     []bool // parameters with a gradient
+	updates     *updateTask
+	arena       []byte
+	zeros       unsafe.Pointer
+	zeroPanel   []float32
+	inferLogits *tensor
+
+	// what tables the workers need
+	tableRows, tableOut, poolEntries, zeroFloats int
+
+	// the call in progress
+	input      []float32
+	labels     []int32
+	logits     []float32
+	count      int
+	scale      float32
+	seed       uint64
+	accumulate bool
+	update     engine.Update
+	result     engine.Result
+}
+
+// zeroRow is the bytes of zeros that stand for padding: the widest row of channels.
+const zeroRow = 64 << 10
+
+// Compile plans a network for batches of up to c.Batch pictures.
+func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error) {
+	if err := graph.Verify(g); err != nil {
+		return nil, err
+	}
+	for i := range g.Nodes {
+		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 {
+			return nil, fmt.Errorf("cpu engine: %s: grouped convolutions are not supported", n.Name)
+		}
+	}
+	if c.Batch < 1 {
+		return nil, fmt.Errorf("cpu engine: batch of %d", c.Batch)
+	}
+	net := &network{set: e.set, threads: e.threads, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
+	var total int
+	net.layouts, total = layouts(g, e.set.NR, rowTaps)
+	net.weights = floats(total)
+	net.zeroPanel = floats(max(e.set.NR, zeroRow/4))
+	net.zeros = unsafe.Pointer(&net.zeroPanel[0])
+	net.logits = make([]float32, c.Batch*g.Classes())
+	if c.Train {
+		net.grads, net.momentum = floats(total), floats(total)
+		step := graph.Grad(g, c.Trainable)
+		t := lowerStep(net, step)
+		net.step, net.pack = t.p, t.pack
+		net.planUpdates(step, c.Trainable)
+	}
+	inf := lowerInference(net, g)
+	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[g.Logits]
+	net.infer.emit(&logitsTask{net, net.inferLogits}, net.inferLogits)
+	if net.zeroFloats*4 > zeroRow {
+		return nil, fmt.Errorf("cpu engine: a layer of %d channels is wider than %d", net.zeroFloats, zeroRow/4)
+	}
+	bytes := net.infer.plan(c.Batch)
+	if net.step != nil {
+		bytes = max(bytes, net.step.plan(c.Batch))
+	}
+	net.arena = make([]byte, bytes+line)
+	net.infer.bind(net.arena)
+	if net.step != nil {
+		net.step.bind(net.arena)
+	}
+	net.pool = newPool(e.threads)
+	for _, w := range net.pool.workers {
+		w.rows = make([]uintptr, net.tableRows+1)
+		w.out = make([]uintptr, net.tableOut+1)
+		w.pool = make([]kernel.PoolEntry, net.poolEntries)
+	}
+	return net, nil
+}
+
+// planUpdates lists the pieces of trainable parameters.
+func (net *network) planUpdates(step *graph.Graph, trainable func(int) bool) {
+	net.trained = make([]bool, len(net.g.Params))
+	net.updates = &updateTask{net: net}
+	for i := range step.Nodes {
+		n := &step.Nodes[i]
+		if n.Kind != graph.ParamGrad {
+			continue
+		}
+		for _, p := range n.Params {
+			if net.g.Params[p].Buffer() || trainable != nil && !trainable(p) {
+				continue
+			}
+			net.trained[p] = true
+			lay := &net.layouts[p]
+			for at := 0; at < lay.size; at += segmentFloats {
+				net.updates.segments = append(net.updates.segments,
+					segment{p, lay.offset + at, min(segmentFloats, lay.size-at)})
+			}
+		}
+	}
+}
+
+// pointer is the address of the weight at an offset of the flat array.
+func (net *network) pointer(offset int) unsafe.Pointer { return unsafe.Pointer(&net.weights[offset]) }
+
+func (net *network) run(tasks []task, n int) {
+	for _, t := range tasks {
+		net.pool.do(t, n)
+	}
+}
+
+func (net *network) Gradients(b engine.Batch, p engine.Pass) (engine.Result, error) {
+	if net.step == nil {
+		return engine.Result{}, fmt.Errorf("cpu engine: the network was compiled for inference only")
+	}
+	if err := net.check(b.X, b.N); err != nil {
+		return engine.Result{}, err
+	}
+	for i, l := range b.Labels[:b.N] {
+		if l < 0 || int(l) >= net.g.Classes() {
+			return engine.Result{}, fmt.Errorf("sample %d: %w: %d of %d", i, engine.ErrLabel, l, net.g.Classes())
+		}
+	}
+	net.input, net.labels, net.count = b.X, b.Labels, b.N
+	net.seed, net.accumulate, net.scale = p.Seed, p.Accumulate, p.Scale
+	if net.scale == 0 {
+		net.scale = 1 / float32(b.N)
+	}
+	if net.packStale {
+		net.run(net.pack, b.N)
+		net.packStale = false
+	}
+	net.run(net.step.tasks, b.N)
+	net.foldStale = true // running statistics have moved
+	net.input, net.labels = nil, nil
+	return net.result, nil
+}
+
+func (net *network) check(x []float32, n int) error {
+	if n < 1 || n > net.batch {
+		return fmt.Errorf("cpu engine: %d samples in a batch; the network is planned for 1 to %d", n, net.batch)
+	}
+	if want := n * net.g.Input().Len(); len(x) < want {
+		return fmt.Errorf("cpu engine: %d values are no %d pictures of %v", len(x), n, net.g.Input())
+	}
+	return nil
+}
+
+func (net *network) Logits(dst []float32) { copy(dst, net.logits[:net.count*net.g.Classes()]) }
+
+func (net *network) Update(u engine.Update) {
+	net.update = u
+	net.pool.do(net.updates, 0)
+	net.update = engine.Update{}
+	net.packStale, net.foldStale = true, true
+}
+
+func (net *network) Infer(x []float32, n int, logits []float32) error {
+	if err := net.check(x, n); err != nil {
+		return err
+	}
+	if net.foldStale {
+		net.run(net.fold, n)
+		net.foldStale = false
+	}
+	net.input, net.count = x, n
+	net.run(net.infer.tasks, n)
+	net.input = nil
+	copy(logits, net.logits[:n*net.g.Classes()])
+	return nil
+}
+
+// A logitsTask copies the logits out of the arena.
+type logitsTask struct {
+	net *network
+	x   *tensor
+}
+
+func (t *logitsTask) items(int) int { return 1 }
+
+func (t *logitsTask) run(_ *worker, _, n int) {
+	c := t.x.c
+	for i := range n {
+		copy(t.net.logits[i*c:(i+1)*c], unsafe.Slice((*float32)(t.x.row(i)), c))
+	}
+}
+
+func (net *network) Load(param int, src []float32) {
+	net.layouts[param].load(net.weights, src)
+	net.packStale, net.foldStale = true, true
+}
+
+func (net *network) Read(param int, dst []float32) { net.layouts[param].read(net.weights, dst) }
+
+func (net *network) Gradient(param int, dst []float32) {
+	if net.trained == nil || !net.trained[param] {
+		clear(dst)
+		return
+	}
+	net.layouts[param].read(net.grads, dst)
+}
+
+func (net *network) SetGradient(param int, src []float32) {
+	net.layouts[param].load(net.grads, src)
+}
+
+func (net *network) LoadMomentum(param int, src []float32) {
+	net.layouts[param].load(net.momentum, src)
+}
+
+func (net *network) ReadMomentum(param int, dst []float32) {
+	net.layouts[param].read(net.momentum, dst)
+}
+
+func (net *network) Bytes() int {
+	return len(net.arena) + 4*(len(net.weights)+len(net.grads)+len(net.momentum))
+}
+
+func (net *network) Close() {
+	net.pool.close()
+	net.arena, net.weights, net.grads, net.momentum = nil, nil, nil, nil
+}

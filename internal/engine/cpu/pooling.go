@@ -1,0 +1,140 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"graft/internal/engine/cpu/kernel"
+	"graft/internal/graph"
+)
+
+// windows lists, for each pixel of one map, the pixels of the other that a
+// pooling window ties to it, and which place in the window each has.
+type windows struct {
+	start []int32 // of pixel i in pixel and place; one more entry than pixels
+	pixel []int32
+	place []uint8
+}
+
+// outputWindows are the input pixels under each output pixel.
+func outputWindows(in, out *tensor, w graph.Window) *windows {
+	v := &windows{}
+	for oh := range out.h {
+		for ow := range out.w {
+			v.start = append(v.start, int32(len(v.pixel)))
+			for t := range w.Kernel * w.Kernel {
+				h, x := oh*w.Stride-w.Pad+t/w.Kernel, ow*w.Stride-w.Pad+t%w.Kernel
+				if uint(h) < uint(in.h) && uint(x) < uint(in.w) {
+					v.pixel = append(v.pixel, int32(h*in.w+x))
+					v.place = append(v.place, uint8(len(v.pixel)-1-int(v.start[len(v.start)-1])))
+				}
+			}
+		}
+	}
+	v.start = append(v.start, int32(len(v.pixel)))
+	return v
+}
+
+// invert gives the output pixels that each of the n input pixels lies under.
+func (v *windows) invert(n int) *windows {
+	r := &windows{start: make([]int32, n+1), pixel: make([]int32, len(v.pixel)), place: make([]uint8, len(v.pixel))}
+	for _, p := range v.pixel {
+		r.start[p+1]++
+	}
+	for i := range n {
+		r.start[i+1] += r.start[i]
+	}
+	at := append([]int32(nil), r.start...)
+	for o := range len(v.start) - 1 {
+		for k := v.start[o]; k < v.start[o+1]; k++ {
+			p := v.pixel[k]
+			r.pixel[at[p]], r.place[at[p]] = int32(o), v.place[k]
+			at[p]++
+		}
+	}
+	return r
+}
+
+// most is the longest list.
+func (v *windows) most() int {
+	most := 0
+	for i := range len(v.start) - 1 {
+		most = max(most, int(v.start[i+1]-v.start[i]))
+	}
+	return most
+}
+
+// A maxPoolTask takes the maximum of each window and notes where it was found:
+// a byte a value, the place in the window's list.
+type maxPoolTask struct {
+	chunked
+	y, x *tensor
+	args *tensor // raw: cp bytes a pixel; nil when no gradient is needed
+	wins *windows
+}
+
+func (t *maxPoolTask) run(w *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	for m := m0; m < m0+rows; m++ {
+		img, px := m/t.y.pixels(), m%t.y.pixels()
+		from := t.x.addr() + uintptr(img*t.x.bytes)
+		list := t.wins.pixel[t.wins.start[px]:t.wins.start[px+1]]
+		for k, p := range list {
+			w.rows[k] = from + uintptr(int(p)*t.x.stride)
+		}
+		var args unsafe.Pointer
+		if t.args != nil {
+			args = unsafe.Add(t.args.base, m*t.y.cp)
+		}
+		t.set.MaxPoolRow(t.y.row(m), args, unsafe.Pointer(&w.rows[0]), len(list), t.y.cp)
+	}
+}
+
+// A maxPoolGradTask gathers, for each input pixel, the gradients of the windows
+// whose maximum it was.
+type maxPoolGradTask struct {
+	chunked
+	dx, dy *tensor
+	args   *tensor
+	wins   *windows // inverted
+}
+
+func (t *maxPoolGradTask) run(w *worker, i, n int) {
+	m0, rows := t.bounds(i, n)
+	for m := m0; m < m0+rows; m++ {
+		img, px := m/t.dx.pixels(), m%t.dx.pixels()
+		first := img * t.dy.pixels()
+		from, to := t.wins.start[px], t.wins.start[px+1]
+		for k := from; k < to; k++ {
+			o := first + int(t.wins.pixel[k])
+			e := w.pool[k-from:]
+			e[0] = kernel.PoolEntry{DY: uintptr(t.dy.row(o)), Arg: t.args.addr() + uintptr(o*t.dy.cp), Place: uintptr(t.wins.place[k])}
+		}
+		t.set.MaxPoolGradRow(t.dx.row(m), unsafe.Pointer(unsafe.SliceData(w.pool)), int(to-from), t.dx.cp)
+	}
+}
+
+// An avgPoolTask is the mean over all pixels of a sample.
+type avgPoolTask struct {
+	set  *kernel.Set
+	y, x *tensor
+}
+
+func (t *avgPoolTask) items(n int) int { return n }
+
+func (t *avgPoolTask) run(_ *worker, i, _ int) {
+	px := t.x.pixels()
+	t.set.AvgRow(t.y.row(i), t.x.row(i*px), t.x.stride, px, t.x.cp, 1/float32(px))
+}
+
+// An avgPoolGradTask spreads a sample's gradient evenly over its pixels.
+type avgPoolGradTask struct {
+	set    *kernel.Set
+	dx, dy *tensor
+}
+
+func (t *avgPoolGradTask) items(n int) int { return n }
+
+func (t *avgPoolGradTask) run(_ *worker, i, _ int) {
+	px := t.dx.pixels()
+	t.set.FillRows(t.dx.row(i*px), t.dx.stride, px, t.dx.cp, t.dy.row(i), 1/float32(px))
+}
