@@ -1,0 +1,230 @@
+// Package kernel holds the innermost loops of the CPU engine: the tiles of
+// matrix multiplication that every convolution and linear layer is made of, and
+// the passes over rows of channels around them.
+//
+// A [Set] has all of them for one instruction set; [Select] picks the set for
+// this processor. The comment of each field is the loop it computes: the Go
+// fallback ("generic") is that loop, and the assembly, written by the program in
+// gen, is tested against it.
+//
+// Kernels know addresses, strides and counts. They know no layers, no threads and
+// no memory plan, allocate nothing and check nothing: callers promise that what
+// the arguments name exists. Activations are rows of channels, one row a pixel,
+// in float32; a channel count c is a multiple of 8, a row count at least 1, a
+// stride the bytes from one row to the next. Addresses need the alignment of a
+// float32 only. Operands are disjoint except where a comment says otherwise, and
+// then an output is the very same rows as the operand it aliases.
+//
+// A kernel's result depends on its arguments only, not on where they lie or on
+// how many rows or columns are computed beside a value: every value is one chain
+// of operations in the order of the reference loop. Sets may differ from each
+// other in the last bits, since some fuse multiplication and addition.
+//
+// Tables hold addresses as uintptr, which keeps nothing alive: their targets must
+// be reachable by other means during the call.
+package kernel
+
+import "unsafe"
+
+//go:generate go run ./gen
+
+// A Set is the kernels for one instruction set.
+type Set struct {
+	Name string // "avx512", "avx2" or "generic"
+
+	// MR rows by NR columns is the largest tile. NR is the width of packed panels.
+	MR, NR int
+
+	// Rows are the row counts that Tile has kernels for, descending from MR to 1:
+	// Tile[i] computes Rows[i] rows. GradRows are those of TileGrad.
+	Rows     []int
+	Tile     []func(*TileArgs)
+	GradRows []int
+	TileGrad []func(*GradArgs)
+
+	// Moments finds each channel's mean and sum of squared deviations over a chunk
+	// of rows, in two passes: the chunk should fit the cache.
+	//
+	//	mean[j] = (sum over i of x[i][j]) / rows
+	//	m2[j] = sum over i of (x[i][j] - mean[j])²
+	Moments func(x unsafe.Pointer, xs, rows, c int, mean, m2 unsafe.Pointer)
+
+	// ScaleShift normalises, adds a residual r unless it is nil, and clamps from
+	// below; NaN stays NaN. y may alias x or r.
+	//
+	//	y[i][j] = max(x[i][j]*scale[j] + shift[j] + r[i][j], lo)
+	ScaleShift func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, r unsafe.Pointer, rs int, rows, c int, scale, shift unsafe.Pointer, lo float32)
+
+	// NormGradSums finds the two sums that the gradient of normalisation needs.
+	// The gradient g is dy where z is positive, else 0; if z is nil, it is dy.
+	//
+	//	sumDY[j] = sum over i of g[i][j]
+	//	sumDYX[j] = sum over i of g[i][j] * (x[i][j] - mean[j])
+	NormGradSums func(dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, x unsafe.Pointer, xs int, rows, c int, mean, sumDY, sumDYX unsafe.Pointer)
+
+	// NormGrad is the gradient of normalisation, with g as for NormGradSums. Unless
+	// gOut is nil it gets g, the gradient of the residual. dx may alias x or dy,
+	// gOut may alias dy, but dx and gOut are disjoint.
+	//
+	//	dx[i][j] = a[j]*g[i][j] + (b[j]*(x[i][j] - mean[j]) + d[j])
+	//	gOut[i][j] = g[i][j]
+	NormGrad func(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, x unsafe.Pointer, xs int, rows, c int, a, b, d, mean unsafe.Pointer, gOut unsafe.Pointer, gs int)
+
+	// ReluGrad is the gradient of a ReLU by its output. dx may alias dy or z.
+	//
+	//	dx[i][j] = z[i][j] > 0 ? dy[i][j] : 0
+	ReluGrad func(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows, c int)
+
+	// AddRows adds. y may alias a or b.
+	//
+	//	y[i][j] = a[i][j] + b[i][j]
+	AddRows func(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows, c int)
+
+	// ClampRows limits to [lo, hi]; NaN stays NaN. y may alias x.
+	//
+	//	y[i][j] = min(max(x[i][j], lo), hi)
+	ClampRows func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, lo, hi float32)
+
+	// CopyRows copies.
+	//
+	//	y[i][j] = x[i][j]
+	CopyRows func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int)
+
+	// ZeroRows clears.
+	//
+	//	y[i][j] = 0
+	ZeroRows func(y unsafe.Pointer, ys int, rows, c int)
+
+	// FillRows writes one scaled row everywhere: the gradient of a mean.
+	//
+	//	y[i][j] = v[j] * scale
+	FillRows func(y unsafe.Pointer, ys int, rows, c int, v unsafe.Pointer, scale float32)
+
+	// SumRows sums each channel over the rows.
+	//
+	//	sum[j] = sum over i of x[i][j]
+	SumRows func(x unsafe.Pointer, xs, rows, c int, sum unsafe.Pointer)
+
+	// AvgRow is SumRows scaled: global average pooling of one picture.
+	//
+	//	out[j] = (sum over i of x[i][j]) * scale
+	AvgRow func(out, x unsafe.Pointer, xs, rows, c int, scale float32)
+
+	// MaxPoolRow is one output pixel of max pooling over the n >= 1 rows that the
+	// table of addresses names. Unless args is nil it gets, as bytes, the number k
+	// of the row the maximum came from: the first of equal ones, the last NaN.
+	//
+	//	out[j], args[j] = rows[0][j], 0
+	//	for k from 1 to n-1: if rows[k][j] > out[j] or rows[k][j] is NaN { out[j], args[j] = rows[k][j], k }
+	MaxPoolRow func(out, args, rows unsafe.Pointer, n, c int)
+
+	// MaxPoolGradRow gathers one input pixel's gradient from the n >= 0 windows
+	// that cover it, a [PoolEntry] each.
+	//
+	//	dx[j] = sum over e of (e.Arg[j] == e.Place ? e.DY[j] : 0)
+	MaxPoolGradRow func(dx, entries unsafe.Pointer, n, c int)
+
+	// SGD is one step of stochastic gradient descent as in torch.optim.SGD on n
+	// parameters, any n. v may be nil, for no momentum. first says that v holds
+	// nothing yet.
+	//
+	//	d = g[i]*gscale + decay*w[i]
+	//	v[i] = first ? d : momentum*v[i] + d
+	//	w[i] -= lr * v[i]
+	SGD func(w, v, g unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool)
+
+	// Transpose writes rows x cols values of src as cols x rows; both counts are
+	// multiples of 8.
+	//
+	//	dst[j][i] = src[i][j]
+	Transpose func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows, cols int)
+
+	// Peak runs n iterations of the multiplications and additions that Tile is made
+	// of, with no memory in the way: PeakFlops operations each. It is the measure
+	// that kernels are held against.
+	Peak      func(n int)
+	PeakFlops int
+}
+
+// TileArgs are the arguments of Tile, a matrix multiplication with gathered rows.
+// With MR the row count of the kernel called and NR the set's panel width:
+//
+//	for r < MR, j < Width:
+//		v = Bias[j], or 0 if Bias is nil
+//		for t < Taps, k < K:
+//			v += Rows[t][r][k] * (B + Rows[t][MR])[k][j]
+//		out = Out[r] + OutOff
+//		if AddFlag != 0 { v += (out + AddDelta)[j] }
+//		if v < Lo { v = Lo }
+//		if v > Hi { v = Hi }
+//		out[j] = v
+//
+// A value's bits do not depend on which of the set's row counts computed it.
+type TileArgs struct {
+	// Rows is the table [Taps][MR+1]uintptr: for each tap the addresses of MR rows
+	// of A, then the offset in bytes of the tap's weights from B.
+	Rows unsafe.Pointer
+	Taps int // >= 1
+	K    int // channels a tap, >= 1
+
+	// B is a packed panel: K rows of NR columns for each tap. All NR columns are
+	// read, or only the vectors that hold the first Width.
+	B unsafe.Pointer
+
+	// Out is the table [MR]uintptr of addresses of output rows, OutOff the bytes
+	// from there to the panel's first column.
+	Out    unsafe.Pointer
+	OutOff int
+
+	// If AddFlag is not 0, what lies AddDelta bytes from the output is added: 0 to
+	// accumulate, the distance to a tensor of the same geometry for a residual.
+	AddFlag  int
+	AddDelta int
+
+	// Bias is nil or NR values.
+	Bias unsafe.Pointer
+
+	// Lo and Hi limit the result: infinities for none, 0 and +Inf for ReLU, 0 and 6
+	// for ReLU6. NaN stays NaN.
+	Lo, Hi float32
+
+	// Width is the number of valid columns, a multiple of 8 from 8 to NR: nothing
+	// beyond is stored or added.
+	Width int
+}
+
+// GradArgs are the arguments of TileGrad, the gradient of a weight: a sum of
+// outer products over pixels. With rows the row count of the kernel called:
+//
+//	for r < rows, j < Width:
+//		v = 0
+//		for p < P:
+//			v += X[p][XOff + r] * Y[p][j]
+//		if Acc != 0 { v = C[r][j] + v }
+//		C[r][j] = v
+type GradArgs struct {
+	// X is the table [P]uintptr of the addresses of pixels' rows of channels, XOff
+	// the bytes from there to the first of the kernel's channels.
+	X    unsafe.Pointer
+	XOff int
+
+	Y       unsafe.Pointer // gradient rows, one a pixel
+	YStride int            // bytes
+
+	C       unsafe.Pointer
+	CStride int // bytes
+
+	P   int // pixels, >= 1
+	Acc int // not 0: add to what C holds
+
+	// Width is the number of valid columns, a multiple of 8 from 8 to NR: nothing
+	// beyond is read or stored.
+	Width int
+}
+
+// A PoolEntry is one window over an input pixel, for MaxPoolGradRow.
+type PoolEntry struct {
+	DY    uintptr // address of the window's gradient row
+	Arg   uintptr // address of its bytes from MaxPoolRow
+	Place uintptr // the input pixel's number among the window's rows
+}
