@@ -1,0 +1,55 @@
+"""Times PyTorch's CPU training step and inference: one JSON line a request.
+
+Reads lines `MODEL MODE LAYOUT BATCH THREADS SECONDS` from standard input, MODE
+train or infer, LAYOUT contiguous or channels_last, and answers each with
+{"img_s": ...}: the median over steps of the images a second, after two steps of
+warm-up.  The step is what graft does: zero_grad, forward, cross-entropy,
+backward, SGD with momentum and weight decay in two groups.
+"""
+import json
+import statistics
+import sys
+import time
+
+import torch
+import torchvision
+
+
+def measure(model, mode, layout, batch, threads, seconds):
+    torch.set_num_threads(threads)
+    assert torch.get_num_threads() == threads
+    torch.manual_seed(0)
+    fmt = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    net = getattr(torchvision.models, model)(num_classes=10).to(memory_format=fmt)
+    x = torch.randn(batch, 3, 224, 224).contiguous(memory_format=fmt)
+    y = torch.randint(0, 10, (batch,))
+    if mode == "train":
+        net.train()
+        head = [p for n, p in net.named_parameters() if n.startswith(("fc.", "classifier."))]
+        body = [p for n, p in net.named_parameters() if not n.startswith(("fc.", "classifier."))]
+        opt = torch.optim.SGD([{"params": body}, {"params": head, "lr": 1e-2}], lr=1e-3, momentum=0.9, weight_decay=1e-3)
+
+        def step():
+            opt.zero_grad(set_to_none=True)
+            torch.nn.functional.cross_entropy(net(x), y).backward()
+            opt.step()
+    else:
+        net.eval()
+
+        def step():
+            with torch.inference_mode():
+                net(x)
+    for _ in range(2):
+        step()
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        t = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - t)
+    return batch / statistics.median(times)
+
+
+for line in sys.stdin:
+    model, mode, layout, batch, threads, seconds = line.split()
+    img_s = measure(model, mode, layout, int(batch), int(threads), float(seconds))
+    print(json.dumps({"img_s": img_s, "torch": torch.__version__}), flush=True)
