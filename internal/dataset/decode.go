@@ -1,0 +1,259 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"strings"
+
+	"graft/internal/transform"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+)
+
+// DefaultMaxPixels is Pillow's limit against decompression bombs.
+const DefaultMaxPixels = 89_478_485
+
+// DecodeOptions say how pictures are read.
+type DecodeOptions struct {
+	MaxPixels  int  // width times height; 0 is DefaultMaxPixels
+	IgnoreEXIF bool // leave the orientation tag alone, as torchvision's ImageFolder does
+}
+
+// ErrNotPicture is the error of bytes in no format Graft reads.
+var ErrNotPicture = errors.New("not a picture in a format that is read (JPEG, PNG, GIF, WebP, BMP, TIFF)")
+
+// A format is recognised by how its files begin, never by their name.
+type format struct {
+	name   string
+	magic  []string // ? stands for any byte
+	header func(io.Reader) (image.Config, error)
+	decode func([]byte) (*transform.Picture, error)
+}
+
+var formats = []format{
+	{"jpeg", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG},
+	{"png", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, with(png.Decode)},
+	{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, with(gif.Decode)},
+	{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP},
+	{"bmp", []string{"BM"}, bmp.DecodeConfig, with(bmp.Decode)},
+	{"tiff", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, with(tiff.Decode)},
+}
+
+func sniff(data []byte) (*format, error) {
+	for i := range formats {
+		for _, m := range formats[i].magic {
+			if matches(data, m) {
+				return &formats[i], nil
+			}
+		}
+	}
+	switch {
+	case len(data) == 0:
+		return nil, errors.New("the file is empty")
+	case matches(data, "????ftypheic"), matches(data, "????ftypheix"), matches(data, "????ftypmif1"):
+		return nil, errors.New("HEIC pictures are not read: convert them to JPEG")
+	case matches(data, "????ftypavif"):
+		return nil, errors.New("AVIF pictures are not read: convert them to JPEG or PNG")
+	case matches(data, "\xff\x0a"), matches(data, "\x00\x00\x00\x0cJXL "):
+		return nil, errors.New("JPEG XL pictures are not read: convert them to JPEG or PNG")
+	case bytes.Contains(data[:min(len(data), 512)], []byte("<svg")):
+		return nil, errors.New("SVG drawings are not read: convert them to PNG")
+	}
+	return nil, ErrNotPicture
+}
+
+func matches(data []byte, magic string) bool {
+	if len(data) < len(magic) {
+		return false
+	}
+	for i := range len(magic) {
+		if magic[i] != '?' && magic[i] != data[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// DecodeHeader names a picture's format and its size as stored, before any
+// orientation, without decoding it.
+func DecodeHeader(data []byte) (name string, w, h int, err error) {
+	f, err := sniff(data)
+	if err != nil {
+		return "", 0, 0, err
+	}
+	defer caught(&err)
+	c, err := f.header(bytes.NewReader(data))
+	if err != nil {
+		return f.name, 0, 0, fmt.Errorf("damaged %s header: %w", f.name, err)
+	}
+	if c.Width < 1 || c.Height < 1 {
+		return f.name, c.Width, c.Height, fmt.Errorf("%s picture of %dx%d pixels", f.name, c.Width, c.Height)
+	}
+	return f.name, c.Width, c.Height, nil
+}
+
+// Decode reads a picture as Pillow's convert('RGB') does: 8 bits a channel,
+// upright by its EXIF orientation unless that is ignored, alpha dropped,
+// palettes looked up, the upper 8 of 16 bits, grey in all three channels.
+func Decode(data []byte, o DecodeOptions) (p *transform.Picture, err error) {
+	name, w, h, err := DecodeHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	limit := o.MaxPixels
+	if limit <= 0 {
+		limit = DefaultMaxPixels
+	}
+	if w > limit/h {
+		return nil, fmt.Errorf("a picture of %dx%d pixels is above the limit of %d (--max-pixels)", w, h, limit)
+	}
+	f, _ := sniff(data)
+	defer caught(&err)
+	if p, err = f.decode(data); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "short Huffman data") {
+			return nil, fmt.Errorf("the %s file is cut short", name)
+		}
+		return nil, fmt.Errorf("damaged %s: %w", name, err)
+	}
+	if !o.IgnoreEXIF {
+		p = upright(p, orientation(name, data))
+	}
+	return p, nil
+}
+
+// caught turns a decoder's panic on damaged input into an error.
+func caught(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("damaged picture: its decoder failed: %v", r)
+	}
+}
+
+func with(decode func(io.Reader) (image.Image, error)) func([]byte) (*transform.Picture, error) {
+	return func(data []byte) (*transform.Picture, error) {
+		img, err := decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		return fromImage(img), nil
+	}
+}
+
+// decodeWebP knows, where image/color does not, that WebP's luma has studio range.
+func decodeWebP(data []byte) (*transform.Picture, error) {
+	img, err := webp.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	var lossy *image.YCbCr
+	switch m := img.(type) {
+	case *image.YCbCr:
+		lossy = m
+	case *image.NYCbCrA:
+		lossy = &m.YCbCr
+	default:
+		return fromImage(img), nil
+	}
+	p := transform.New(img.Bounds().Dx(), img.Bounds().Dy())
+	fromYCbCr(p, lossy, true)
+	return p, nil
+}
+
+// FromImage is an image of Go's standard library as a Picture: the upper 8 bits
+// of each channel, alpha dropped.
+func FromImage(img image.Image) *transform.Picture { return fromImage(img) }
+
+func fromImage(img image.Image) *transform.Picture {
+	b := img.Bounds()
+	p := transform.New(b.Dx(), b.Dy())
+	switch m := img.(type) {
+	case *image.YCbCr:
+		fromYCbCr(p, m, false)
+		return p
+	case *image.NYCbCrA:
+		fromYCbCr(p, &m.YCbCr, false)
+		return p
+	case *image.Paletted:
+		fromPalette(p, m)
+		return p
+	}
+	i := 0
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		switch m := img.(type) {
+		case *image.RGBA: // opaque in all decoders used here
+			line := m.Pix[m.PixOffset(b.Min.X, y):][:4*p.W]
+			for x := 0; x < len(line); x += 4 {
+				c := color.RGBA{line[x], line[x+1], line[x+2], line[x+3]}
+				if c.A != 255 {
+					n := color.NRGBAModel.Convert(c).(color.NRGBA)
+					c = color.RGBA{n.R, n.G, n.B, n.A}
+				}
+				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = c.R, c.G, c.B
+				i += 3
+			}
+		case *image.NRGBA:
+			line := m.Pix[m.PixOffset(b.Min.X, y):][:4*p.W]
+			for x := 0; x < len(line); x += 4 {
+				copy(p.Pix[i:i+3], line[x:])
+				i += 3
+			}
+		case *image.Gray:
+			for _, v := range m.Pix[m.PixOffset(b.Min.X, y):][:p.W] {
+				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = v, v, v
+				i += 3
+			}
+		case *image.Gray16:
+			line := m.Pix[m.PixOffset(b.Min.X, y):][:2*p.W]
+			for x := 0; x < len(line); x += 2 {
+				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = line[x], line[x], line[x]
+				i += 3
+			}
+		case *image.CMYK:
+			line := m.Pix[m.PixOffset(b.Min.X, y):][:4*p.W]
+			for x := 0; x < len(line); x += 4 {
+				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = cmyk(line[x], line[x+1], line[x+2], line[x+3])
+				i += 3
+			}
+		default:
+			for x := b.Min.X; x < b.Max.X; x++ {
+				c := color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64)
+				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8)
+				i += 3
+			}
+		}
+	}
+	return p
+}
+
+func fromPalette(p *transform.Picture, m *image.Paletted) {
+	var table [256][3]uint8
+	for i, c := range m.Palette {
+		n := color.NRGBAModel.Convert(c).(color.NRGBA)
+		table[i] = [3]uint8{n.R, n.G, n.B}
+	}
+	i := 0
+	for y := range p.H {
+		for _, v := range m.Pix[y*m.Stride:][:p.W] {
+			copy(p.Pix[i:i+3], table[v][:])
+			i += 3
+		}
+	}
+}
+
+// cmyk is Pillow's conversion: each ink takes its share of what black leaves.
+func cmyk(c, m, y, k uint8) (uint8, uint8, uint8) {
+	left := 255 - int(k)
+	ink := func(v uint8) uint8 {
+		t := int(v)*left + 128
+		return uint8(max(0, left-((t>>8)+t)>>8))
+	}
+	return ink(c), ink(m), ink(y)
+}
