@@ -176,11 +176,12 @@ func maxPoolRow(out, args, rows unsafe.Pointer, n, c int) {
 func maxPoolGradRow(dx, entries unsafe.Pointer, n, c int) {
 	out := floats(dx, c)
 	clear(out)
-	const words = unsafe.Sizeof(PoolEntry{}) / 8
+	// The fields of a PoolEntry: two addresses, then a number.
+	const word, size = unsafe.Sizeof(uintptr(0)), unsafe.Sizeof(PoolEntry{})
 	for e := range n {
-		fields := unsafe.Add(entries, e*int(words)*8)
-		at := pointers(fields, 2)
-		place := uint8(*(*uintptr)(unsafe.Add(fields, 16)))
+		entry := unsafe.Add(entries, e*int(size))
+		at := pointers(entry, 2)
+		place := uint8(*(*uintptr)(unsafe.Add(entry, 2*word)))
 		dy, arg := floats(at[0], c), unsafe.Slice((*uint8)(at[1]), c)
 		for j, k := range arg {
 			if k == place {
@@ -190,11 +191,11 @@ func maxPoolGradRow(dx, entries unsafe.Pointer, n, c int) {
 	}
 }
 
-func sgd(w, v, g unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool) {
+func sgd(w, v, dw unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool) {
 	if n == 0 {
 		return
 	}
-	weights, grads := floats(w, n), floats(g, n)
+	weights, grads := floats(w, n), floats(dw, n)
 	if v == nil {
 		for i := range weights {
 			weights[i] -= lr * (grads[i]*gscale + decay*weights[i])

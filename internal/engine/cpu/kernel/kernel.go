@@ -128,10 +128,10 @@ type Set struct {
 	// parameters, any n. v may be nil, for no momentum. first says that v holds
 	// nothing yet.
 	//
-	//	d = g[i]*gscale + decay*w[i]
+	//	d = dw[i]*gscale + decay*w[i]
 	//	v[i] = first ? d : momentum*v[i] + d
 	//	w[i] -= lr * v[i]
-	SGD func(w, v, g unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool)
+	SGD func(w, v, dw unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool)
 
 	// Transpose writes rows x cols values of src as cols x rows; both counts are
 	// multiples of 8.

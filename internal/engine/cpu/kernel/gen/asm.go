@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// An isa is what instruction sets differ in.
+type isa struct {
+	name           string
+	wide           vec // the widest vector
+	lanes          int // of wide
+	regs           int // vector registers
+	masks          bool
+	rows, gradRows []int
+	reduce         []block // of channels, with sums in registers, widest first
+	stream         []block // of channels, without
+}
+
+var avx512 = &isa{
+	name: "AVX512", wide: zmm, lanes: 16, regs: 32, masks: true,
+	rows: []int{12, 8, 4, 2, 1}, gradRows: []int{12, 8, 4},
+	reduce: []block{{zmm, 8}, {zmm, 4}, {zmm, 1}, {ymm, 1}},
+	stream: []block{{zmm, 4}, {zmm, 1}, {ymm, 1}},
+}
+
+var avx2 = &isa{
+	name: "AVX2", wide: ymm, lanes: 8, regs: 16,
+	rows: []int{6, 4, 2, 1}, gradRows: []int{6, 4, 2},
+	reduce: []block{{ymm, 4}, {ymm, 1}},
+	stream: []block{{ymm, 4}, {ymm, 1}},
+}
+
+// A vec is a width of vector register.
+type vec struct {
+	reg   string
+	lanes int
+}
+
+var (
+	zmm    = vec{"Z", 16}
+	ymm    = vec{"Y", 8}
+	scalar = vec{"X", 1}
+)
+
+// r is register i in this width.
+func (v vec) r(i int) string { return fmt.Sprint(v.reg, i) }
+
+func (v vec) bytes() int { return 4 * v.lanes }
+
+// op completes an instruction's name.
+func (v vec) op(name string) string {
+	if v.lanes == 1 {
+		return name + "SS"
+	}
+	return name + "PS"
+}
+
+// move is the name of the unaligned load and store.
+func (v vec) move() string {
+	if v.lanes == 1 {
+		return "VMOVSS"
+	}
+	return "VMOVUPS"
+}
+
+// A block is several vectors side by side.
+type block struct {
+	vec
+	n int
+}
+
+func (b block) bytes() int { return b.n * b.vec.bytes() }
+
+// An asm is a file of assembly being written. General registers have set uses:
+//
+//	BX           bytes from the start of a row to the current block
+//	CX           bytes of a row, or bytes left of it
+//	DX           rows left
+//	AX           scratch, or bytes left of a row
+//	others       addresses
+type asm struct {
+	*isa
+	text   bytes.Buffer
+	f      function
+	labels map[string]int
+}
+
+// begin starts a function with a frame for locals.
+func (a *asm) begin(f function, frame int) {
+	a.f = f
+	a.labels = map[string]int{}
+	fmt.Fprintf(&a.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.symbol(a.isa), f.params(), f.symbol(a.isa), frame, f.size())
+}
+
+// op writes an instruction.
+func (a *asm) op(name string, operands ...any) {
+	var s []string
+	for _, o := range operands {
+		if n, ok := o.(int); ok {
+			o = fmt.Sprintf("$%d", n)
+		}
+		s = append(s, fmt.Sprint(o))
+	}
+	if len(s) == 0 {
+		fmt.Fprintf(&a.text, "\t%s\n", name)
+		return
+	}
+	fmt.Fprintf(&a.text, "\t%s %s\n", name, strings.Join(s, ", "))
+}
+
+// label makes a name that no other label of this function has.
+func (a *asm) label(name string) string {
+	a.labels[name]++
+	if n := a.labels[name]; n > 1 {
+		return fmt.Sprint(name, n)
+	}
+	return name
+}
+
+func (a *asm) mark(label string) { fmt.Fprintf(&a.text, "%s:\n", label) }
+
+func (a *asm) ret() {
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// arg is the operand for an argument.
+func (a *asm) arg(name string) string {
+	for _, p := range a.f.args {
+		if p.name == name {
+			return fmt.Sprintf("%s+%d(FP)", name, p.offset)
+		}
+	}
+	panic("no argument " + name + " in " + a.f.name)
+}
+
+// get loads arguments into registers: name, register, name, register ...
+func (a *asm) get(pairs ...string) {
+	for i := 0; i < len(pairs); i += 2 {
+		a.op("MOVQ", a.arg(pairs[i]), pairs[i+1])
+	}
+}
+
+// broadcast fills a vector register with a float argument.
+func (a *asm) broadcast(name string, r int) { a.op("VBROADCASTSS", a.arg(name), a.wide.r(r)) }
+
+// zero clears a vector register; that clears it in every width.
+func (a *asm) zero(r int) { a.op("VXORPS", a.wide.r(r), a.wide.r(r), a.wide.r(r)) }
+
+// at is vector i of the current block of the row that starts at base.
+func at(base string, v vec, i int) string {
+	return offset(i*v.bytes()) + "(" + base + ")(BX*1)"
+}
+
+func offset(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// load and store move one vector.
+func (a *asm) load(v vec, mem string, r int)  { a.op(v.move(), mem, v.r(r)) }
+func (a *asm) store(v vec, r int, mem string) { a.op(v.move(), v.r(r), mem) }
+
+// blocks loops over the bytes in register left with the widest blocks that fit,
+// BX moving along. It leaves by falling out of the end, left spent.
+func (a *asm) blocks(left string, widths []block, body func(b block)) {
+	done := a.label("done")
+	for i, b := range widths {
+		last := i == len(widths)-1
+		loop, next := a.label("block"), done
+		if !last {
+			next = a.label("narrower")
+		}
+		a.op("SUBQ", b.bytes(), left)
+		a.op("JLT", next)
+		a.mark(loop)
+		body(b)
+		a.op("ADDQ", b.bytes(), "BX")
+		a.op("SUBQ", b.bytes(), left)
+		a.op("JGE", loop)
+		if !last {
+			a.mark(next)
+			a.op("ADDQ", b.bytes(), left)
+			a.op("JEQ", done)
+		}
+	}
+	a.mark(done)
+}
+
+// A stride is an operand that moves from row to row: a register and the argument
+// that says how far.
+type stride struct{ reg, arg string }
+
+func (a *asm) advance(operands []stride) {
+	for _, o := range operands {
+		a.op("ADDQ", a.arg(o.arg), o.reg)
+	}
+}
+
+// eachRow is the loop of kernels that write each row from others: rows outermost,
+// so that memory is read in order. CX holds the bytes of a row.
+func (a *asm) eachRow(operands []stride, body func(b block)) {
+	loop := a.label("row")
+	a.get("rows", "DX", "c", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.mark(loop)
+	a.op("XORL", "BX", "BX")
+	a.op("MOVQ", "CX", "AX")
+	a.blocks("AX", a.stream, body)
+	a.advance(operands)
+	a.op("DECQ", "DX")
+	a.op("JNZ", loop)
+	a.ret()
+}
+
+// eachColumn is the loop of kernels that sum over rows: blocks of channels
+// outermost, so that sums stay in registers.
+func (a *asm) eachColumn(body func(b block)) {
+	a.get("c", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", a.reduce, body)
+	a.ret()
+}
+
+// down loops over the rows for one block of columns. The operands' registers are
+// loaded from the arguments named in from.
+func (a *asm) down(from []string, operands []stride, body func()) {
+	for i, o := range operands {
+		a.op("MOVQ", a.arg(from[i]), o.reg)
+	}
+	a.get("rows", "DX")
+	loop := a.label("row")
+	a.mark(loop)
+	body()
+	a.advance(operands)
+	a.op("DECQ", "DX")
+	a.op("JNZ", loop)
+}
+
+// masked loads the gradient at g where z is positive, else 0. Register zero holds 0.
+func (a *asm) masked(v vec, g, z string, zero, r int) {
+	const zeroLess = "$0x11" // LT_OQ
+	if a.masks {
+		a.op("VCMPPS", zeroLess, z, v.r(zero), "K1")
+		a.op("VMOVUPS.Z", g, "K1", v.r(r))
+		return
+	}
+	a.op("VCMPPS", zeroLess, z, v.r(zero), v.r(r))
+	a.op("VANDPS", g, v.r(r), v.r(r))
+}

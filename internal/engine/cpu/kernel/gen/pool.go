@@ -1,0 +1,130 @@
+package main
+
+import "fmt"
+
+// pools are blocks of channels for the kernels over windows.
+func (a *asm) pools() []block {
+	wide := []block{{a.wide, 2}, {a.wide, 1}}
+	if a.wide == zmm {
+		wide = append(wide, block{ymm, 1})
+	}
+	return wide
+}
+
+// argAt is the bytes that belong to vector i of the current block: a byte a lane.
+func argAt(base string, v vec, i int) string { return fmt.Sprintf("%s(%s)", offset(i*v.lanes), base) }
+
+func (a *asm) maxPoolRow() {
+	one := a.regs - 1
+	a.op("MOVL", 1, "AX")
+	a.op("VMOVD", "AX", "X0")
+	a.op("VPBROADCASTD", "X0", a.wide.r(one))
+	a.get("out", "DI", "args", "R8", "rows", "R9", "c", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", a.pools(), func(b block) {
+		// value, arg and scratch of vector i; number is the row's.
+		value := func(i int) int { return 4 * i }
+		arg := func(i int) int { return 4*i + 1 }
+		number := 4 * b.n
+		a.op("MOVQ", "(R9)", "SI")
+		for i := range b.n {
+			a.load(b.vec, at("SI", b.vec, i), value(i))
+			a.zero(arg(i))
+		}
+		a.zero(number)
+		loop, done := a.label("window"), a.label("found")
+		a.op("MOVQ", 1, "DX")
+		a.mark(loop)
+		a.op("CMPQ", "DX", a.arg("n"))
+		a.op("JGE", done)
+		a.op("MOVQ", "(R9)(DX*8)", "SI")
+		a.op("VPADDD", b.r(one), b.r(number), b.r(number))
+		for i := range b.n {
+			x, m := 4*i+2, 4*i+3
+			a.load(b.vec, at("SI", b.vec, i), x)
+			const less, unordered = "$0x11", "$0x03" // LT_OQ, UNORD_Q
+			if a.masks {
+				a.op("VCMPPS", less, b.r(x), b.r(value(i)), "K1")
+				a.op("VCMPPS", unordered, b.r(x), b.r(x), "K2")
+				a.op("KORW", "K1", "K2", "K1")
+				a.op("VMOVAPS", b.r(x), "K1", b.r(value(i)))
+				a.op("VMOVDQA32", b.r(number), "K1", b.r(arg(i)))
+				continue
+			}
+			a.op("VCMPPS", less, b.r(x), b.r(value(i)), b.r(m))
+			a.op("VBLENDVPS", b.r(m), b.r(x), b.r(value(i)), b.r(value(i)))
+			a.op("VBLENDVPS", b.r(m), b.r(number), b.r(arg(i)), b.r(arg(i)))
+			a.op("VCMPPS", unordered, b.r(x), b.r(x), b.r(m))
+			a.op("VBLENDVPS", b.r(m), b.r(x), b.r(value(i)), b.r(value(i)))
+			a.op("VBLENDVPS", b.r(m), b.r(number), b.r(arg(i)), b.r(arg(i)))
+		}
+		a.op("INCQ", "DX")
+		a.op("JMP", loop)
+		a.mark(done)
+		for i := range b.n {
+			a.store(b.vec, value(i), at("DI", b.vec, i))
+		}
+		skip := a.label("unwanted")
+		a.op("TESTQ", "R8", "R8")
+		a.op("JEQ", skip)
+		for i := range b.n {
+			mem := argAt("R8", b.vec, i)
+			if a.masks {
+				a.op("VPMOVDB", b.r(arg(i)), mem)
+				continue
+			}
+			x := scalar.r
+			a.op("VEXTRACTI128", 1, b.r(arg(i)), x(4*i+2))
+			a.op("VPACKUSDW", x(4*i+2), x(arg(i)), x(arg(i)))
+			a.op("VPACKUSWB", x(arg(i)), x(arg(i)), x(arg(i)))
+			a.op("MOVQ", x(arg(i)), mem)
+		}
+		a.op("ADDQ", b.n*b.lanes, "R8")
+		a.mark(skip)
+	})
+	a.ret()
+}
+
+func (a *asm) maxPoolGradRow() {
+	a.get("dx", "DI", "entries", "R9", "c", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.op("XORL", "R10", "R10") // bytes to the current block of args
+	a.blocks("CX", a.pools(), func(b block) {
+		place := 2 * b.n
+		for i := range b.n {
+			a.zero(2 * i)
+		}
+		loop, done := a.label("window"), a.label("summed")
+		a.op("MOVQ", "R9", "AX")
+		a.get("n", "DX")
+		a.mark(loop)
+		a.op("DECQ", "DX")
+		a.op("JLT", done)
+		a.op("MOVQ", "PoolEntry_DY(AX)", "SI")
+		a.op("MOVQ", "PoolEntry_Arg(AX)", "R8")
+		a.op("ADDQ", "R10", "R8")
+		a.op("VPBROADCASTD", "PoolEntry_Place(AX)", b.r(place))
+		for i := range b.n {
+			sum, m := 2*i, 2*i+1
+			a.op("VPMOVZXBD", argAt("R8", b.vec, i), b.r(m))
+			if a.masks {
+				a.op("VPCMPEQD", b.r(place), b.r(m), "K1")
+				a.op("VADDPS", at("SI", b.vec, i), b.r(sum), "K1", b.r(sum))
+				continue
+			}
+			a.op("VPCMPEQD", b.r(place), b.r(m), b.r(m))
+			a.op("VANDPS", at("SI", b.vec, i), b.r(m), b.r(m))
+			a.op("VADDPS", b.r(m), b.r(sum), b.r(sum))
+		}
+		a.op("ADDQ", "$PoolEntry__size", "AX")
+		a.op("JMP", loop)
+		a.mark(done)
+		for i := range b.n {
+			a.store(b.vec, 2*i, at("DI", b.vec, i))
+		}
+		a.op("ADDQ", b.n*b.lanes, "R10")
+	})
+	a.ret()
+}
