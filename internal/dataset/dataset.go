@@ -1,0 +1,231 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Options say how a dataset is opened. The zero value keeps leaks, checks
+// nothing and splits nothing off.
+type Options struct {
+	ValidSplit float64 // share held out of a folder that has no split of its own
+	Seed       uint64  // of that split
+	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
+	AllowBad   bool    // accept classes of which more than a tenth is unreadable
+	Check      bool    // open every file, up to CheckLimit of them
+	Decode     DecodeOptions
+	Threads    int    // for checking; 0 is one a processor
+	Cache      *Cache // gets the pictures that checking decodes; may be nil
+
+	Progress      func(done, total int)   // of checking; may be nil
+	FetchProgress func(done, total int64) // of a download, in bytes; may be nil
+}
+
+// CheckLimit is the number of files up to which every one is opened before use.
+const CheckLimit = 20_000
+
+// A Sample is a picture and its class. Its size stays small: there may be a million.
+type Sample struct {
+	Path  string // what the user knows it by
+	Class int    // index into Dataset.Classes
+	Size  int64  // bytes
+	src   source
+}
+
+// Read returns the file's bytes.
+func (s *Sample) Read() ([]byte, error) { return s.src.read(s.rel()) }
+
+// rel is the path within the dataset.
+func (s *Sample) rel() string { return strings.TrimPrefix(s.Path, s.src.prefix()) }
+
+// A Finding is something noticed about the data before they were used.
+type Finding struct {
+	Kind  string   `json:"kind"` // stable: leak, duplicate, label-conflict, unreadable, hidden, ...
+	Text  string   `json:"text"` // a sentence for the user
+	Paths []string `json:"paths,omitempty"`
+}
+
+// A Dataset is pictures by class and split.
+type Dataset struct {
+	Name     string // for people and run names
+	Location string
+	Classes  []string // sorted, as ImageFolder orders them
+
+	Train, Valid, Test []Sample
+	// Held says that Test was split off by Graft, stratified, from a folder without splits.
+	Held     bool
+	Findings []Finding
+	// Fingerprint is a SHA-256 over every file's split, class, path, size and, when
+	// the files were checked, contents.
+	Fingerprint string
+}
+
+// A Split names a part of a dataset.
+type Split string
+
+// The parts.
+const (
+	Train Split = "train"
+	Valid Split = "valid"
+	Test  Split = "test"
+)
+
+// Samples are those of a part.
+func (d *Dataset) Samples(s Split) []Sample {
+	switch s {
+	case Valid:
+		return d.Valid
+	case Test:
+		return d.Test
+	}
+	return d.Train
+}
+
+// Counts is the number of pictures of each class in a part.
+func (d *Dataset) Counts(s Split) []int {
+	n := make([]int, len(d.Classes))
+	for _, x := range d.Samples(s) {
+		n[x.Class]++
+	}
+	return n
+}
+
+// ChosenOn is the part that chooses the best epoch, and a sentence that says so.
+func (d *Dataset) ChosenOn() (Split, string) {
+	switch {
+	case len(d.Valid) > 0 && len(d.Test) > 0:
+		return Valid, "the best epoch is chosen on the validation pictures; the test pictures only report"
+	case len(d.Valid) > 0:
+		return Valid, "the best epoch is chosen on the validation pictures; there are no test pictures"
+	case d.Held:
+		return Test, "the best epoch is chosen on the pictures held out, so its accuracy there is a little flattering"
+	}
+	return Test, "the best epoch is chosen on the test pictures, as there are no validation pictures: its accuracy there is a little flattering"
+}
+
+// A source is where a dataset's files are.
+type source interface {
+	read(rel string) ([]byte, error)
+	prefix() string // of the paths users see, up to the relative path
+	key() string    // identifies the place in caches; "" is not to be cached
+}
+
+// An entry is a file of a source; one with Dir set is a folder that holds no file.
+type entry struct {
+	rel  string // with slashes
+	size int64
+	time int64 // of modification, nanoseconds
+	dir  bool
+}
+
+// Open finds the pictures at a location: a folder, an archive, or a built-in
+// set by name. layout.go has the layouts.
+func Open(ctx context.Context, location string, o Options) (*Dataset, error) {
+	if o.Leaks != "" && o.Leaks != "keep" && o.Leaks != "drop" {
+		return nil, fmt.Errorf("leaks %q: keep or drop", o.Leaks)
+	}
+	src, entries, found, err := list(ctx, location, o)
+	if err != nil {
+		return nil, err
+	}
+	d, err := arrange(src, entries)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", location, err)
+	}
+	d.Findings = append(found, d.Findings...)
+	d.Location = location
+	d.Name = nameOf(location)
+	if err := d.check(ctx, src, entries, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", location, err)
+	}
+	if len(d.Valid) == 0 && len(d.Test) == 0 && o.ValidSplit > 0 {
+		if err := d.holdOut(o.ValidSplit, o.Seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", location, err)
+		}
+	}
+	return d, nil
+}
+
+// list finds the source behind a location and its files.
+func list(ctx context.Context, location string, o Options) (source, []entry, []Finding, error) {
+	info, err := os.Stat(location)
+	switch {
+	case err == nil && info.IsDir():
+		return listFolder(location)
+	case err == nil:
+		return listArchive(ctx, location, info)
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, nil, nil, err
+	}
+	if b := builtIn(location); b != nil {
+		return b.open(ctx, o)
+	}
+	return nil, nil, nil, notThere(location)
+}
+
+// notThere is the error for a location that is none, with what may have been meant.
+func notThere(location string) error {
+	var near []string
+	if names, err := os.ReadDir(filepath.Dir(location)); err == nil {
+		for _, n := range names {
+			if resembles(strings.ToLower(n.Name()), strings.ToLower(filepath.Base(location))) {
+				near = append(near, filepath.Join(filepath.Dir(location), n.Name()))
+			}
+		}
+	}
+	for _, b := range builtIns {
+		if resembles(b.name, strings.ToLower(location)) {
+			near = append(near, b.name+" (built in)")
+		}
+	}
+	hint := "give a folder, a .zip or .tar archive, or a built-in set: " + strings.Join(BuiltIns(), ", ")
+	if len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("there is no %s: %s", location, hint)
+}
+
+// resembles reports whether two names differ by at most two edits.
+func resembles(a, b string) bool {
+	if len(a) > len(b)+2 || len(b) > len(a)+2 || len(a) < 3 {
+		return false
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)] <= 2
+}
+
+func nameOf(location string) string {
+	name := filepath.Base(filepath.Clean(location))
+	if name == "." || name == ".." || name == string(filepath.Separator) {
+		if abs, err := filepath.Abs(location); err == nil {
+			name = filepath.Base(abs)
+		}
+	}
+	for _, suffix := range []string{".zip", ".tar.gz", ".tgz", ".tar"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return name
+}
+
+// all are the samples of every part.
+func (d *Dataset) all() []Sample { return slices.Concat(d.Train, d.Valid, d.Test) }

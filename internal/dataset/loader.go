@@ -1,0 +1,235 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+
+	"graft/internal/transform"
+)
+
+// LoaderOptions say how samples become batches.
+type LoaderOptions struct {
+	Batch      int
+	Preprocess transform.Preprocess
+	Augment    bool   // random crop and flip; else the central crop
+	Shuffle    bool   // a new order each epoch
+	Seed       uint64 // of order and augmentation
+	Workers    int    // 0 is one a processor
+	Ahead      int    // batches made before they are asked for; 0 is 2
+	Cache      *Cache // may be nil
+	Decode     DecodeOptions
+	// Warn hears of samples that could not be read and are left out of their batch.
+	// Without it such a sample ends the epoch with its error.
+	Warn func(error)
+}
+
+// A Batch is samples ready for the engine. It is valid until the next one is asked for.
+type Batch struct {
+	X      []float32 // NHWC, N x crop x crop x 3, normalised
+	Labels []int32
+	Index  []int // which samples, by their place in the loader's list
+	N      int
+}
+
+// A Loader makes batches ahead of their use. What a batch holds depends on the
+// options, the epoch and the samples, never on timing or the number of workers.
+type Loader struct {
+	samples []Sample
+	o       LoaderOptions
+	ring    []*slot
+}
+
+// A slot is a batch being made.
+type slot struct {
+	batch   Batch
+	errs    []error
+	pending sync.WaitGroup
+}
+
+// NewLoader prepares to load the samples. Its buffers are made at first use and reused.
+func NewLoader(samples []Sample, o LoaderOptions) *Loader {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Ahead <= 0 {
+		o.Ahead = 2
+	}
+	o.Batch = max(o.Batch, 1)
+	if o.Preprocess.EXIF == "ignore" {
+		o.Decode.IgnoreEXIF = true
+	}
+	return &Loader{samples: samples, o: o}
+}
+
+// Len is the number of samples.
+func (l *Loader) Len() int { return len(l.samples) }
+
+// Batches is the number of batches of an epoch; the last may be smaller.
+func (l *Loader) Batches() int { return (len(l.samples) + l.o.Batch - 1) / l.o.Batch }
+
+func (l *Loader) slots() []*slot {
+	if l.ring == nil {
+		size := 3 * l.o.Preprocess.Crop * l.o.Preprocess.Crop
+		n := min(l.o.Batch, len(l.samples))
+		for range l.o.Ahead + 1 {
+			l.ring = append(l.ring, &slot{
+				batch: Batch{X: make([]float32, n*size), Labels: make([]int32, n), Index: make([]int, n)},
+				errs:  make([]error, n),
+			})
+		}
+	}
+	return l.ring
+}
+
+// order is the sequence of samples in an epoch.
+func (l *Loader) order(epoch int) []int {
+	if l.o.Shuffle {
+		return rand.New(rand.NewPCG(l.o.Seed, uint64(epoch)^0x73687566666c65)).Perm(len(l.samples))
+	}
+	order := make([]int, len(l.samples))
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+type job struct {
+	slot *slot
+	at   int // in the batch
+}
+
+// Epoch yields the batches of an epoch. A loader runs one epoch at a time.
+func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		if len(l.samples) == 0 {
+			return
+		}
+		ctx, stop := context.WithCancel(ctx)
+		slots := l.slots()
+		free, ready := make(chan *slot, len(slots)), make(chan *slot, len(slots))
+		for _, s := range slots {
+			free <- s
+		}
+		jobs := make(chan job)
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer stop()
+		for range l.o.Workers {
+			all.Go(func() {
+				for j := range jobs {
+					if ctx.Err() == nil {
+						j.slot.errs[j.at] = l.make(j.slot, j.at, epoch)
+					}
+					j.slot.pending.Done()
+				}
+			})
+		}
+		all.Go(func() { l.feed(ctx, l.order(epoch), free, ready, jobs) })
+		for range l.Batches() {
+			var s *slot
+			select {
+			case s = <-ready:
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+				return
+			}
+			s.pending.Wait()
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			if err := l.settle(s); err != nil {
+				yield(nil, err)
+				return
+			}
+			if s.batch.N > 0 && !yield(&s.batch, nil) {
+				return
+			}
+			free <- s
+		}
+	}
+}
+
+// feed hands out the work of one batch after another.
+func (l *Loader) feed(ctx context.Context, order []int, free <-chan *slot, ready chan<- *slot, jobs chan<- job) {
+	defer close(jobs)
+	for len(order) > 0 {
+		var s *slot
+		select {
+		case s = <-free:
+		case <-ctx.Done():
+			return
+		}
+		n := min(l.o.Batch, len(order))
+		s.batch.N = n
+		copy(s.batch.Index[:n], order)
+		order = order[n:]
+		s.pending.Add(n)
+		ready <- s
+		for i := range n {
+			jobs <- job{s, i} // workers always take it, if only to drop it
+		}
+	}
+}
+
+// make reads, decodes, transforms and normalises one sample into its place.
+func (l *Loader) make(s *slot, at, epoch int) error {
+	i := s.batch.Index[at]
+	sample := &l.samples[i]
+	pic, err := l.picture(sample)
+	if err != nil {
+		return fmt.Errorf("%s: %w", sample.Path, err)
+	}
+	p := &l.o.Preprocess
+	if l.o.Augment {
+		pic = p.Augment(pic, rand.New(rand.NewPCG(l.o.Seed^uint64(epoch)*0x9e3779b97f4a7c15, uint64(i))))
+	} else {
+		pic = p.Eval(pic)
+	}
+	size := 3 * p.Crop * p.Crop
+	p.Normalize(s.batch.X[at*size:(at+1)*size], pic)
+	s.batch.Labels[at] = int32(sample.Class)
+	return nil
+}
+
+func (l *Loader) picture(s *Sample) (*transform.Picture, error) {
+	if p := l.o.Cache.get(s.Path); p != nil {
+		return p, nil
+	}
+	data, err := s.Read()
+	if err != nil {
+		return nil, err
+	}
+	p, err := Decode(data, l.o.Decode)
+	if err == nil {
+		l.o.Cache.put(s.Path, p)
+	}
+	return p, err
+}
+
+// settle closes the gaps that unreadable samples leave in a batch.
+func (l *Loader) settle(s *slot) error {
+	b := &s.batch
+	size := 3 * l.o.Preprocess.Crop * l.o.Preprocess.Crop
+	to := 0
+	for i := range b.N {
+		if err := s.errs[i]; err != nil {
+			if l.o.Warn == nil {
+				return err
+			}
+			l.o.Warn(err)
+			continue
+		}
+		if to != i {
+			copy(b.X[to*size:(to+1)*size], b.X[i*size:])
+			b.Labels[to], b.Index[to] = b.Labels[i], b.Index[i]
+		}
+		to++
+	}
+	b.N = to
+	return nil
+}
