@@ -202,7 +202,7 @@ func (t *training) convInput(i int) {
 		weights: unsafe.Pointer(&pack.dst[0])}
 	if next := t.lastUser[i]; t.g.Nodes[next].Kind == graph.Forward && t.g.Nodes[next].In[1] == i {
 		other := t.g.Nodes[next].In[0]
-		if other != i && t.grads[other].t != nil && t.last(other, next) {
+		if other != i && t.grads[other].t != nil && t.last(other, next) && t.grads[other].t.root != dy.root {
 			task.out = t.settle(other)
 			task.add = task.out
 			t.grads[next] = gradient{t: task.out}

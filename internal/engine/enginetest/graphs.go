@@ -1,0 +1,194 @@
+package enginetest
+
+import (
+	"fmt"
+
+	"graft/internal/graph"
+
+	"pgregory.net/rapid"
+)
+
+// A testCase is a small graph that shows one operation, or one way that
+// operations meet, which an engine may run together.
+type testCase struct {
+	name  string
+	batch int
+	build func() *graph.Graph
+}
+
+type builder struct{ *graph.Builder }
+
+// network builds a graph: body on pictures, then average and a linear layer.
+func network(in graph.Shape, body func(b builder) int) func() *graph.Graph {
+	return func() *graph.Graph {
+		b := builder{graph.NewBuilder("test", in)}
+		x := body(b)
+		return b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", x), 5), "fc")
+	}
+}
+
+func (b builder) conv(name string, x, out, kernel, stride, pad int) int {
+	return b.Conv(name, x, out, graph.Window{Kernel: kernel, Stride: stride, Pad: pad}, true)
+}
+
+// normed is a convolution without bias, BatchNorm and ReLU.
+func (b builder) normed(name string, x, out, kernel, stride, pad int) int {
+	x = b.Conv(name, x, out, graph.Window{Kernel: kernel, Stride: stride, Pad: pad}, false)
+	return b.ReLU(b.BatchNorm(name+".bn", x))
+}
+
+func cases() []testCase {
+	small := graph.Shape{H: 9, W: 7, C: 3}
+	var list []testCase
+	add := func(name string, batch int, in graph.Shape, body func(b builder) int) {
+		list = append(list, testCase{name, batch, network(in, body)})
+	}
+	for _, w := range [][3]int{{1, 1, 0}, {1, 2, 0}, {3, 1, 1}, {3, 1, 0}, {3, 2, 1}, {3, 2, 0}, {5, 1, 2}, {5, 2, 2}, {7, 2, 3}} {
+		add(fmt.Sprintf("conv of picture %v", w), 3, small, func(b builder) int { return b.conv("c", 0, 10, w[0], w[1], w[2]) })
+		add(fmt.Sprintf("conv %v", w), 3, graph.Shape{H: 11, W: 10, C: 3}, func(b builder) int {
+			return b.conv("d", b.conv("c", 0, 20, 1, 1, 0), 40, w[0], w[1], w[2])
+		})
+	}
+	for _, c := range [][2]int{{8, 8}, {16, 48}, {24, 33}, {64, 64}, {100, 7}, {36, 70}} {
+		add(fmt.Sprintf("channels %v", c), 2, small, func(b builder) int {
+			x := b.ReLU(b.conv("c", 0, c[0], 3, 1, 1))
+			return b.ReLU(b.conv("e", b.ReLU(b.conv("d", x, c[1], 3, 1, 1)), c[0], 1, 1, 0))
+		})
+	}
+	add("many pixels", 2, graph.Shape{H: 37, W: 41, C: 3}, func(b builder) int {
+		return b.normed("d", b.normed("c", 0, 16, 3, 1, 1), 24, 3, 2, 1)
+	})
+	add("winograd sizes", 3, graph.Shape{H: 14, W: 14, C: 3}, func(b builder) int {
+		x := b.normed("c", 0, 64, 3, 1, 1)
+		return b.normed("e", b.normed("d", x, 64, 3, 1, 1), 64, 3, 1, 1)
+	})
+	add("one sample", 1, small, func(b builder) int { return b.normed("d", b.normed("c", 0, 16, 3, 1, 1), 16, 3, 1, 1) })
+	add("norm of picture", 4, small, func(b builder) int { return b.ReLU(b.BatchNorm("n", 0)) })
+	add("norm without relu", 4, small, func(b builder) int { return b.BatchNorm("n", b.conv("c", 0, 12, 3, 1, 1)) })
+	add("norm of norm", 4, small, func(b builder) int {
+		return b.conv("d", b.BatchNorm("m", b.BatchNorm("n", b.conv("c", 0, 12, 3, 1, 1))), 8, 1, 1, 0)
+	})
+	add("residual", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.BatchNorm("n", b.conv("d", x, 16, 3, 1, 1))
+		x = b.ReLU(b.Add("add", y, x))
+		z := b.BatchNorm("m", b.conv("e", x, 16, 3, 1, 1))
+		return b.ReLU(b.Add("add2", z, x))
+	})
+	add("residual with downsample", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.normed("d", x, 24, 3, 2, 1)
+		y = b.BatchNorm("e.bn", b.Conv("e", y, 24, graph.Window{Kernel: 3, Stride: 1, Pad: 1}, false))
+		s := b.BatchNorm("s.bn", b.Conv("s", x, 24, graph.Window{Kernel: 1, Stride: 2}, false))
+		return b.ReLU(b.Add("add", y, s))
+	})
+	add("residual second", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.BatchNorm("n", b.conv("d", x, 16, 3, 1, 1))
+		return b.ReLU(b.Add("add", x, y))
+	})
+	add("residual without relu or norm", 3, small, func(b builder) int {
+		x := b.conv("c", 0, 16, 3, 1, 1)
+		return b.Add("add", b.conv("d", x, 16, 3, 1, 1), x)
+	})
+	add("sum with itself", 3, small, func(b builder) int {
+		x := b.conv("c", 0, 16, 3, 1, 1)
+		return b.Add("add", x, x)
+	})
+	add("relu of relu, shared", 3, small, func(b builder) int {
+		x := b.ReLU(b.conv("c", 0, 16, 3, 1, 1))
+		return b.Add("add", b.ReLU(x), b.conv("d", x, 16, 1, 1, 0))
+	})
+	add("norm shared by three", 3, small, func(b builder) int {
+		x := b.BatchNorm("n", b.conv("c", 0, 16, 3, 1, 1))
+		y := b.Add("add", b.ReLU(x), b.conv("d", x, 16, 1, 1, 0))
+		return b.Add("add2", y, b.conv("e", x, 16, 3, 1, 1))
+	})
+	add("shared relu after norm", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.Add("add", b.conv("d", x, 16, 3, 1, 1), b.conv("e", x, 16, 1, 1, 0))
+		return b.Add("add2", y, x)
+	})
+	pools := map[string]graph.Window{
+		"plain": {Kernel: 2, Stride: 2}, "padded": {Kernel: 3, Stride: 2, Pad: 1}, "ceil": {Kernel: 3, Stride: 2, Ceil: true},
+		"overlapping": {Kernel: 3, Stride: 1, Pad: 1}, "gaps": {Kernel: 2, Stride: 3},
+	}
+	for name, w := range pools {
+		add("max pool, "+name, 3, small, func(b builder) int {
+			return b.conv("d", b.MaxPool("p", b.normed("c", 0, 20, 3, 1, 1), w), 8, 1, 1, 0)
+		})
+	}
+	add("max pool of picture", 3, small, func(b builder) int {
+		return b.conv("d", b.MaxPool("p", 0, graph.Window{Kernel: 2, Stride: 2}), 8, 1, 1, 0)
+	})
+	for _, c := range [][]int{{16, 8}, {8, 24, 16}, {3, 5, 9, 7}} {
+		add(fmt.Sprintf("concat %v", c), 3, small, func(b builder) int {
+			x := b.ReLU(b.conv("c", 0, 16, 3, 1, 1))
+			var parts []int
+			for i, n := range c {
+				parts = append(parts, b.ReLU(b.conv(fmt.Sprint("p", i), x, n, 1+2*(i%2), 1, i%2)))
+			}
+			return b.conv("d", b.Concat("cat", parts...), 16, 3, 1, 1)
+		})
+	}
+	add("concat of normed, shared", 3, small, func(b builder) int {
+		x, y := b.normed("c", 0, 16, 3, 1, 1), b.normed("e", 0, 8, 1, 1, 0)
+		cat := b.Concat("cat", x, y)
+		return b.Add("add", b.conv("d", cat, 24, 3, 1, 1), b.Concat("cat2", y, x))
+	})
+	add("dropout", 4, small, func(b builder) int {
+		return b.conv("d", b.Dropout("drop", b.ReLU(b.conv("c", 0, 20, 3, 1, 1)), 0.4), 8, 1, 1, 0)
+	})
+	add("dropout of concat", 4, small, func(b builder) int {
+		x := b.Concat("cat", b.ReLU(b.conv("c", 0, 16, 3, 1, 1)), b.ReLU(b.conv("e", 0, 8, 1, 1, 0)))
+		return b.ReLU(b.conv("d", b.Dropout("drop", x, 0.5), 5, 1, 1, 0))
+	})
+	add("shortcut", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.BatchNorm("n", b.conv("d", x, 32, 3, 2, 1))
+		return b.ReLU(b.Add("add", y, b.Shortcut("s", x, 32, 2)))
+	})
+	list = append(list, testCase{"squeeze head", 3, func() *graph.Graph {
+		b := builder{graph.NewBuilder("test", small)}
+		x := b.Dropout("drop", b.ReLU(b.conv("c", 0, 16, 3, 1, 1)), 0.5)
+		return b.Graph(b.GlobalAvgPool("avg", b.ReLU(b.conv("d", x, 5, 1, 1, 0))), "d")
+	}})
+	list = append(list, testCase{"linear of linear", 5, func() *graph.Graph {
+		b := builder{graph.NewBuilder("test", graph.Shape{H: 1, W: 1, C: 30})}
+		return b.Graph(b.Linear("fc", b.ReLU(b.Linear("a", 0, 50)), 9), "fc")
+	}})
+	return list
+}
+
+// randomGraph draws a network of a few operations whose values may be used again.
+func randomGraph(t *rapid.T) *graph.Graph {
+	b := builder{graph.NewBuilder("random", graph.Shape{H: rapid.IntRange(4, 9).Draw(t, "h"), W: rapid.IntRange(4, 9).Draw(t, "w"), C: 3})}
+	x := b.conv("first", 0, 8*rapid.IntRange(1, 3).Draw(t, "c"), 3, 1, 1)
+	same := []int{x} // values of one shape
+	for i := range rapid.IntRange(1, 7).Draw(t, "operations") {
+		from := rapid.SampledFrom(same).Draw(t, "from")
+		name := fmt.Sprint("op", i)
+		c := b.Out(from).C
+		switch rapid.IntRange(0, 6).Draw(t, "operation") {
+		case 0:
+			x = b.ReLU(from)
+		case 1:
+			x = b.BatchNorm(name, from)
+		case 2:
+			x = b.conv(name, from, c, 3, 1, 1)
+		case 3:
+			x = b.conv(name, from, c, 1, 1, 0)
+		case 4:
+			x = b.Add(name, from, rapid.SampledFrom(same).Draw(t, "other"))
+		case 5:
+			x = b.normed(name, from, c, 3, 1, 1)
+		case 6:
+			x = b.MaxPool(name, from, graph.Window{Kernel: 3, Stride: 1, Pad: 1})
+		}
+		same = append(same, x)
+	}
+	if rapid.Bool().Draw(t, "concat") {
+		x = b.Concat("cat", x, rapid.SampledFrom(same).Draw(t, "beside"))
+	}
+	return b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", x), 4), "fc")
+}

@@ -1,0 +1,276 @@
+// Package ref is the reference engine: naive loops in double precision, one
+// file an operation, forward and backward side by side. It is the oracle that
+// other engines are tested against, and meant to be read.
+//
+// It plans nothing: every value of the graph is a slice of its own. It splits
+// the samples or channels of heavy operations among goroutines, each writing
+// its own results.
+package ref
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"graft/internal/engine"
+	"graft/internal/graph"
+)
+
+// Engine is the reference engine.
+type Engine struct{}
+
+// New returns the reference engine.
+func New() *Engine { return &Engine{} }
+
+// Device says that this is the slow one.
+func (*Engine) Device() string { return "reference" }
+
+// A network keeps its parameters in PyTorch's order.
+type network struct {
+	g, step *graph.Graph
+	batch   int
+	trained []bool // parameters with a gradient
+
+	params, grads, momentum [][]float64
+	logits                  []float64
+	count                   int
+}
+
+// Compile prepares a network.
+func (*Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error) {
+	if err := graph.Verify(g); err != nil {
+		return nil, err
+	}
+	if c.Batch < 1 {
+		return nil, fmt.Errorf("reference engine: batch of %d", c.Batch)
+	}
+	n := &network{g: g, batch: c.Batch, trained: make([]bool, len(g.Params))}
+	if c.Train {
+		n.step = graph.Grad(g, c.Trainable)
+		for _, node := range n.step.Nodes {
+			for _, p := range node.Params {
+				trains := c.Trainable == nil || c.Trainable(p)
+				n.trained[p] = n.trained[p] || node.Kind == graph.ParamGrad && trains && !g.Params[p].Buffer()
+			}
+		}
+	}
+	for _, p := range g.Params {
+		n.params = append(n.params, make([]float64, p.Len()))
+		n.grads = append(n.grads, make([]float64, p.Len()))
+		n.momentum = append(n.momentum, make([]float64, p.Len()))
+	}
+	return n, nil
+}
+
+// A pass is one run over a graph: the values of its nodes, NHWC, and what
+// operations keep for their gradients.
+type pass struct {
+	net    *network
+	g      *graph.Graph
+	n      int
+	train  bool
+	seed   uint64
+	scale  float64
+	labels []int32
+	values [][]float64
+	norms  map[int]*normStats
+	args   map[int][]int32
+	loss   float64
+	right  int
+}
+
+func (p *pass) run(x []float32) {
+	p.values = make([][]float64, len(p.g.Nodes))
+	p.norms, p.args = map[int]*normStats{}, map[int][]int32{}
+	for i := range p.g.Nodes {
+		n := &p.g.Nodes[i]
+		y := make([]float64, p.n*n.Out.Len())
+		p.values[i] = y
+		switch n.Kind {
+		case graph.Forward:
+			if n.Op == graph.Input {
+				for j := range y {
+					y[j] = float64(x[j])
+				}
+				continue
+			}
+			p.forward(i, n, y)
+		case graph.InputGrad:
+			p.inputGrad(n, p.values[n.In[0]], y)
+		case graph.ParamGrad:
+			p.paramGrad(n, p.values[n.In[0]])
+		}
+	}
+}
+
+func (p *pass) forward(i int, n *graph.Node, y []float64) {
+	x := p.values[n.In[0]]
+	switch n.Op {
+	case graph.Conv, graph.Linear:
+		p.conv(n, x, y)
+	case graph.BatchNorm:
+		p.batchNorm(i, n, x, y)
+	case graph.ReLU:
+		relu(x, y)
+	case graph.MaxPool:
+		p.maxPool(i, n, x, y)
+	case graph.GlobalAvgPool:
+		p.avgPool(n, x, y)
+	case graph.Add:
+		for j, v := range p.values[n.In[1]] {
+			y[j] = x[j] + v
+		}
+	case graph.Concat:
+		p.concat(n, y)
+	case graph.Dropout:
+		p.dropout(i, n, x, y)
+	case graph.Shortcut:
+		p.shortcut(n, x, y)
+	case graph.CrossEntropy:
+		p.crossEntropy(n, x, y)
+	}
+}
+
+// inputGrad writes the gradient of forward node n.Of's input into dx.
+func (p *pass) inputGrad(n *graph.Node, dy, dx []float64) {
+	f := &p.g.Nodes[n.Of]
+	switch n.Op {
+	case graph.Conv, graph.Linear:
+		p.convInput(f, dy, dx)
+	case graph.BatchNorm:
+		p.batchNormInput(n.Of, f, dy, dx)
+	case graph.ReLU:
+		reluInput(p.values[n.Of], dy, dx)
+	case graph.MaxPool:
+		for j, at := range p.args[n.Of] {
+			dx[at] += dy[j]
+		}
+	case graph.GlobalAvgPool:
+		p.avgPoolInput(f, dy, dx)
+	case graph.Concat:
+		p.concatInput(f, n.Arg, dy, dx)
+	case graph.Dropout:
+		p.dropout(n.Of, f, dy, dx) // the same values are dropped
+	case graph.Shortcut:
+		p.shortcutInput(f, dy, dx)
+	}
+}
+
+func (p *pass) paramGrad(n *graph.Node, dy []float64) {
+	f := &p.g.Nodes[n.Of]
+	if n.Op == graph.BatchNorm {
+		p.batchNormParams(n.Of, f, dy)
+		return
+	}
+	p.convParams(f, p.values[f.In[0]], dy)
+}
+
+func (n *network) Gradients(b engine.Batch, o engine.Pass) (engine.Result, error) {
+	if n.step == nil {
+		return engine.Result{}, fmt.Errorf("reference engine: the network was compiled for inference only")
+	}
+	if err := n.check(b.X, b.N); err != nil {
+		return engine.Result{}, err
+	}
+	for i, l := range b.Labels[:b.N] {
+		if l < 0 || int(l) >= n.g.Classes() {
+			return engine.Result{}, fmt.Errorf("sample %d: %w: %d of %d", i, engine.ErrLabel, l, n.g.Classes())
+		}
+	}
+	if !o.Accumulate {
+		for _, g := range n.grads {
+			clear(g)
+		}
+	}
+	p := &pass{net: n, g: n.step, n: b.N, train: true, seed: o.Seed, scale: float64(o.Scale), labels: b.Labels}
+	if o.Scale == 0 {
+		p.scale = 1 / float64(b.N)
+	}
+	p.run(b.X)
+	n.logits, n.count = p.values[n.g.Logits], b.N
+	return engine.Result{Loss: p.loss, Correct: p.right}, nil
+}
+
+func (n *network) check(x []float32, count int) error {
+	if count < 1 || count > n.batch {
+		return fmt.Errorf("reference engine: %d samples in a batch; the network is planned for 1 to %d", count, n.batch)
+	}
+	if len(x) < count*n.g.Input().Len() {
+		return fmt.Errorf("reference engine: %d values are no %d pictures of %v", len(x), count, n.g.Input())
+	}
+	return nil
+}
+
+func (n *network) Logits(dst []float32) { narrow(dst, n.logits) }
+
+func (n *network) Update(u engine.Update) {
+	for i, w := range n.params {
+		if !n.trained[i] {
+			continue
+		}
+		for j := range w {
+			d := n.grads[i][j] + float64(u.Decay[i])*w[j]
+			n.momentum[i][j] = float64(u.Momentum)*n.momentum[i][j] + d
+			w[j] -= float64(u.Rate[i]) * n.momentum[i][j]
+		}
+	}
+}
+
+func (n *network) Infer(x []float32, count int, logits []float32) error {
+	if err := n.check(x, count); err != nil {
+		return err
+	}
+	p := &pass{net: n, g: n.g, n: count}
+	p.run(x)
+	narrow(logits, p.values[n.g.Logits])
+	return nil
+}
+
+func (n *network) Load(i int, src []float32)         { widen(n.params[i], src) }
+func (n *network) Read(i int, dst []float32)         { narrow(dst, n.params[i]) }
+func (n *network) SetGradient(i int, src []float32)  { widen(n.grads[i], src) }
+func (n *network) LoadMomentum(i int, src []float32) { widen(n.momentum[i], src) }
+func (n *network) ReadMomentum(i int, dst []float32) { narrow(dst, n.momentum[i]) }
+
+func (n *network) Gradient(i int, dst []float32) {
+	clear(dst)
+	if n.trained[i] {
+		narrow(dst, n.grads[i])
+	}
+}
+
+func (n *network) Bytes() int {
+	total := 0
+	for _, p := range n.params {
+		total += 3 * 8 * len(p)
+	}
+	return total
+}
+
+func (n *network) Close() {}
+
+func widen(dst []float64, src []float32) {
+	for i := range dst {
+		dst[i] = float64(src[i])
+	}
+}
+
+func narrow(dst []float32, src []float64) {
+	for i, v := range src {
+		dst[i] = float32(v)
+	}
+}
+
+// parallel runs f for 0 to n-1 on all processors; each call writes its own results.
+func parallel(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		limit <- struct{}{}
+		wg.Go(func() {
+			f(i)
+			<-limit
+		})
+	}
+	wg.Wait()
+}
