@@ -27,11 +27,13 @@ import (
 func Run(t *testing.T, e engine.Engine, noAlloc bool) {
 	t.Run("operations", func(t *testing.T) {
 		for _, c := range cases() {
-			t.Run(c.name, func(t *testing.T) { compare(t, e, c.build(), c.batch, nil) })
+			t.Run(c.name, func(t *testing.T) { compare(t, e, c.build(), c.batch, 3, nil) })
 		}
 	})
 	t.Run("random graphs", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) { compare(t, e, randomGraph(t), rapid.IntRange(2, 5).Draw(t, "batch"), nil) })
+		// One step: after an update, rounding can decide which of two values is a
+		// window's maximum.
+		rapid.Check(t, func(t *rapid.T) { compare(t, e, randomGraph(t), rapid.IntRange(2, 5).Draw(t, "batch"), 1, nil) })
 	})
 	t.Run("frozen", func(t *testing.T) { frozen(t, e) })
 	t.Run("accumulate", func(t *testing.T) { accumulate(t, e) })
@@ -95,14 +97,14 @@ type fataler interface {
 	Logf(string, ...any)
 }
 
-// compare runs three steps and inferences on e and on the reference engine and
+// compare runs steps and inferences on e and on the reference engine and
 // holds logits, losses, gradients, parameters and momentum against each other.
 //
 // The bound is eps x (k + 1) x scale with k the length of the longest chain of
 // additions behind a value, here a generous constant for graphs of few layers,
 // and scale the largest value of the array, or for gradients at least a twentieth
 // of the largest of all: some are zero in theory, such as a bias's before BatchNorm.
-func compare(t fataler, e engine.Engine, g *graph.Graph, n int, trainable func(int) bool) {
+func compare(t fataler, e engine.Engine, g *graph.Graph, n, steps int, trainable func(int) bool) {
 	t.Helper()
 	c := engine.Config{Batch: n + 1, Train: true, Trainable: trainable}
 	a, err := e.Compile(g, c)
@@ -130,7 +132,7 @@ func compare(t fataler, e engine.Engine, g *graph.Graph, n int, trainable func(i
 		}
 	}
 	x, y := make([]float32, n*g.Classes()), make([]float32, n*g.Classes())
-	for step := range 3 {
+	for step := range steps {
 		in := batch(g, n, uint64(step))
 		for name, net := range map[string]engine.Network{"": a, "reference": b} {
 			out := x

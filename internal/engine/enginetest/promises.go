@@ -31,7 +31,7 @@ func frozen(t *testing.T, e engine.Engine) {
 			trainable := func(i int) bool {
 				return slices.ContainsFunc(trains, func(p string) bool { return strings.HasPrefix(g.Params[i].Name, p) })
 			}
-			compare(t, e, g, 4, trainable)
+			compare(t, e, g, 4, 3, trainable)
 			net, err := e.Compile(g, engine.Config{Batch: 4, Train: true, Trainable: trainable})
 			if err != nil {
 				t.Fatal(err)
