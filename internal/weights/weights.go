@@ -10,27 +10,7 @@
 // not know networks, engines, the network or the cache.
 package weights
 
-import (
-	"slices"
-)
-
-// DType names how a tensor's elements are stored in a file, as safetensors
-// spells it. In memory elements are always float32.
-type DType string
-
-// The element types that are read. F32, F16 and I64 are also written.
-const (
-	F64  DType = "F64"
-	F32  DType = "F32"
-	F16  DType = "F16"
-	BF16 DType = "BF16"
-	I64  DType = "I64"
-	I32  DType = "I32"
-	I16  DType = "I16"
-	I8   DType = "I8"
-	U8   DType = "U8"
-	Bool DType = "BOOL"
-)
+import "slices"
 
 // Tensor is one named array of a state dict.
 type Tensor struct {
@@ -43,7 +23,7 @@ type Tensor struct {
 // StateDict is an ordered set of tensors with distinct names, as read from a file.
 // It must not be changed by its readers, and is then safe for concurrent use.
 type StateDict struct {
-	Metadata map[string]string // safetensors' __metadata__; nil in PyTorch files
+	Metadata map[string]string // safetensors' __metadata__; empty for PyTorch's files
 	SHA256   string            // of the whole file, in lower-case hexadecimal
 
 	tensors []Tensor
