@@ -15,19 +15,18 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"graft/internal/fetch"
 )
 
 // Archives are read where they lie: members of a .zip and of a plain .tar
-// straight from the file. A compressed .tar is unpacked once into the cache, as
-// a plain one, since its members can be reached in order only.
-
-// memberLimit is the size of the largest member that is read.
-const memberLimit = 512 << 20
+// straight from the file. A compressed .tar is unpacked once into the cache
+// (folder unpacked, as a plain .tar), since its members can be reached in order
+// only. No member is ever written under its own name.
 
 // unpackedLimit bounds what a compressed tar may grow to, against bombs.
-func unpackedLimit(packed int64) int64 { return 1<<30 + 100*packed }
+func unpackedLimit(packed int64) int64 { return 1<<30 + 20*packed }
 
 func listArchive(ctx context.Context, location string, info fs.FileInfo) (source, []entry, []Finding, error) {
 	f, err := os.Open(location)
@@ -54,11 +53,11 @@ func listArchive(ctx context.Context, location string, info fs.FileInfo) (source
 			return nil, nil, nil, err
 		}
 		return listTar(f, filepath.ToSlash(location)+"/", key)
-	case len(head) == 512 && string(head[257:262]) == "ustar":
+	case len(head) == 512 && string(head[257:262]) == "ustar", strings.EqualFold(filepath.Ext(location), ".tar"):
 		return listTar(f, filepath.ToSlash(location)+"/", key)
 	}
 	f.Close()
-	return nil, nil, nil, fmt.Errorf("%s is a file, but no .zip, .tar or .tar.gz archive: DATA is a folder of class folders, or such an archive", location)
+	return nil, nil, nil, fmt.Errorf("%s is a file, but no .zip, .tar or .tar.gz archive: DATA is a folder of class folders, or such an archive (other kinds: unpack them first)", location)
 }
 
 func absolute(p string) string {
@@ -69,11 +68,18 @@ func absolute(p string) string {
 }
 
 // member is the safe relative path of an archive's entry, "" where it has none:
-// absolute, leading out of the archive, or with a drive letter.
+// absolute, leading out of the archive, or with a drive letter. Names from before
+// UTF-8 are read as Latin-1.
 func member(name string) string {
-	name = strings.ReplaceAll(name, `\`, "/")
-	clean := path.Clean(name)
-	if !fs.ValidPath(clean) || clean == "." || strings.Contains(clean, ":") {
+	if !utf8.ValidString(name) {
+		runes := make([]rune, len(name))
+		for i := range len(name) {
+			runes[i] = rune(name[i])
+		}
+		name = string(runes)
+	}
+	clean := path.Clean(strings.ReplaceAll(name, `\`, "/"))
+	if !fs.ValidPath(clean) || clean == "." || strings.ContainsRune(clean, 0) || len(clean) > 1 && clean[1] == ':' {
 		return ""
 	}
 	return clean
@@ -101,6 +107,7 @@ func listZip(r io.ReaderAt, size int64, name, key string) (source, []entry, []Fi
 		case rel == "":
 			unsafe = append(unsafe, f.Name)
 		case f.FileInfo().IsDir():
+			entries = append(entries, entry{rel: rel, dir: true})
 		case !f.Mode().IsRegular():
 			unsafe = append(unsafe, f.Name)
 		case src.files[rel] == nil:
@@ -108,31 +115,22 @@ func listZip(r io.ReaderAt, size int64, name, key string) (source, []entry, []Fi
 			entries = append(entries, entry{rel: rel, size: int64(f.UncompressedSize64), time: f.Modified.UnixNano()})
 		}
 	}
-	d.note("unsafe-name", unsafe, "%d members of the archive are links or lead out of it, and are left out")
+	d.note("unsafe-name", unsafe, "of the archive with a name that leads out of it, or a link: left out")
 	return src, entries, d.Findings, nil
 }
 
 func (z *zipSource) prefix() string { return z.name }
 func (z *zipSource) key() string    { return z.cached }
 
-func (z *zipSource) read(rel string) ([]byte, error) {
+func (z *zipSource) open(rel string) (io.ReadCloser, error) {
 	f := z.files[rel]
-	if f == nil {
-		return nil, fmt.Errorf("%s%s: %w", z.name, rel, fs.ErrNotExist)
+	switch {
+	case f == nil:
+		return nil, fs.ErrNotExist
+	case f.Flags&1 != 0:
+		return nil, errors.New("it is encrypted")
 	}
-	if f.Flags&1 != 0 {
-		return nil, errors.New("is encrypted")
-	}
-	if f.UncompressedSize64 > memberLimit {
-		return nil, fmt.Errorf("is larger than %d MB", memberLimit>>20)
-	}
-	r, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	// The declared size is a promise; the limit holds whether it is kept or not.
-	return io.ReadAll(io.LimitReader(r, memberLimit))
+	return f.Open()
 }
 
 // A tarSource is a plain tar archive with the places of its members.
@@ -143,7 +141,11 @@ type tarSource struct {
 	cached string
 }
 
-type place struct{ offset, size int64 }
+// A place is where a member's bytes are, and its number in the listing.
+type place struct {
+	offset, size int64
+	entry        int
+}
 
 func listTar(f *os.File, name, key string) (source, []entry, []Finding, error) {
 	src := &tarSource{f: f, places: map[string]place{}, name: name, cached: key}
@@ -160,39 +162,44 @@ func listTar(f *os.File, name, key string) (source, []entry, []Finding, error) {
 			f.Close()
 			return nil, nil, nil, fmt.Errorf("%s: damaged tar archive: %w", strings.TrimSuffix(name, "/"), err)
 		}
+		rel := member(h.Name)
 		if h.Typeflag == tar.TypeDir {
+			if rel != "" {
+				entries = append(entries, entry{rel: rel, dir: true})
+			}
 			continue
 		}
-		rel := member(h.Name)
 		if rel == "" || h.Typeflag != tar.TypeReg {
 			unsafe = append(unsafe, h.Name)
 			continue
 		}
 		at, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
+			f.Close()
 			return nil, nil, nil, err
 		}
-		src.places[rel] = place{at, h.Size}
-		entries = append(entries, entry{rel: rel, size: h.Size, time: h.ModTime.UnixNano()})
+		e := entry{rel: rel, size: h.Size, time: h.ModTime.UnixNano()}
+		if old, again := src.places[rel]; again { // tar appends; the last counts
+			entries[old.entry] = e
+			src.places[rel] = place{at, h.Size, old.entry}
+			continue
+		}
+		src.places[rel] = place{at, h.Size, len(entries)}
+		entries = append(entries, e)
 	}
-	d.note("unsafe-name", unsafe, "%d members of the archive are links or lead out of it, and are left out")
+	d.note("unsafe-name", unsafe, "of the archive with a name that leads out of it, or a link: left out")
 	return src, entries, d.Findings, nil
 }
 
 func (t *tarSource) prefix() string { return t.name }
 func (t *tarSource) key() string    { return t.cached }
 
-func (t *tarSource) read(rel string) ([]byte, error) {
+func (t *tarSource) open(rel string) (io.ReadCloser, error) {
 	p, ok := t.places[rel]
 	if !ok {
-		return nil, fmt.Errorf("%s%s: %w", t.name, rel, fs.ErrNotExist)
+		return nil, fs.ErrNotExist
 	}
-	if p.size > memberLimit {
-		return nil, fmt.Errorf("is larger than %d MB", memberLimit>>20)
-	}
-	b := make([]byte, p.size)
-	_, err := t.f.ReadAt(b, p.offset)
-	return b, err
+	return io.NopCloser(io.NewSectionReader(t.f, p.offset, p.size)), nil
 }
 
 // unpack writes a gzipped tar into the cache as a plain one, once, and returns its path.

@@ -11,9 +11,10 @@ import (
 
 // clothingZip holds 390 photographs of trousers, shoes and T-shirts (CC0 1.0, from
 // clothing-dataset-small of Alexey Grigorev and its contributors, commit
-// 11961516), split so that no contributor is on both sides. Made by gen.
+// 11961516), split so that no contributor is on both sides. The manifest inside names each one's contributor. Made by
+// clothing_gen.go; stored, not compressed.
 //
-//go:generate go run ./gen ../../../shared/data/clothing clothing.zip
+//go:generate go run clothing_gen.go ../../../shared/data/clothing clothing.zip
 //go:embed clothing.zip
 var clothingZip []byte
 

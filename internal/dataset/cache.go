@@ -10,18 +10,25 @@ import (
 const DefaultCacheBytes = 384 << 20
 
 // A Cache keeps decoded pictures, as they were decoded, until it is full; the
-// rest are decoded each time. A nil Cache keeps nothing. It is safe for
+// rest are decoded each time. They are not kept smaller, since what the network
+// sees must not depend on the cache. A nil Cache keeps nothing. It is safe for
 // concurrent use.
 type Cache struct {
 	mu    sync.RWMutex
-	pics  map[string]*transform.Picture
+	pics  map[cacheKey]*transform.Picture
 	left  int
 	total int
 }
 
+// A cacheKey is a picture and whether it stands as stored or upright.
+type cacheKey struct {
+	path     string
+	asStored bool
+}
+
 // NewCache makes a cache for about that many bytes of pixels.
 func NewCache(bytes int) *Cache {
-	return &Cache{pics: map[string]*transform.Picture{}, left: bytes, total: bytes}
+	return &Cache{pics: map[cacheKey]*transform.Picture{}, left: bytes, total: bytes}
 }
 
 // Bytes is the memory in use.
@@ -34,23 +41,24 @@ func (c *Cache) Bytes() int {
 	return c.total - c.left
 }
 
-func (c *Cache) get(path string) *transform.Picture {
+func (c *Cache) get(path string, o DecodeOptions) *transform.Picture {
 	if c == nil {
 		return nil
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.pics[path]
+	return c.pics[cacheKey{path, o.IgnoreEXIF}]
 }
 
-func (c *Cache) put(path string, p *transform.Picture) {
+func (c *Cache) put(path string, o DecodeOptions, p *transform.Picture) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pics[path] == nil && len(p.Pix) <= c.left {
-		c.pics[path] = p
+	key := cacheKey{path, o.IgnoreEXIF}
+	if c.pics[key] == nil && len(p.Pix) <= c.left {
+		c.pics[key] = p
 		c.left -= len(p.Pix)
 	}
 }

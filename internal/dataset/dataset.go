@@ -1,23 +1,27 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Options say how a dataset is opened. The zero value keeps leaks, checks
 // nothing and splits nothing off.
 type Options struct {
-	ValidSplit float64 // share held out of a folder that has no split of its own
+	ValidSplit float64 // share held out of a folder that has no split of its own; 0 is none
 	Seed       uint64  // of that split
 	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
 	AllowBad   bool    // accept classes of which more than a tenth is unreadable
-	Check      bool    // open every file, up to CheckLimit of them
+	Check      bool    // open every file, up to CheckLimit of them, and look for copies among any number
+	Evaluate   bool    // nothing is to be trained: test pictures alone, or one class, will do
 	Decode     DecodeOptions
 	Threads    int    // for checking; 0 is one a processor
 	Cache      *Cache // gets the pictures that checking decodes; may be nil
@@ -37,8 +41,45 @@ type Sample struct {
 	src   source
 }
 
+// largestFile is what a picture's file may have; larger ones are not read into memory.
+const largestFile = 512 << 20
+
 // Read returns the file's bytes.
-func (s *Sample) Read() ([]byte, error) { return s.src.read(s.rel()) }
+func (s *Sample) Read() ([]byte, error) {
+	tooLarge := fmt.Errorf("the file is larger than %d MB", largestFile>>20)
+	if s.Size > largestFile {
+		return nil, tooLarge
+	}
+	r, err := s.src.open(s.rel())
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	// A declared size is a promise; the limit holds whether it is kept or not.
+	b := bytes.NewBuffer(make([]byte, 0, max(0, min(s.Size, 16<<20))+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(r, largestFile+1)); err != nil {
+		return nil, err
+	}
+	if b.Len() > largestFile {
+		return nil, tooLarge
+	}
+	return b.Bytes(), nil
+}
+
+// head returns the first n bytes of a file, or fewer if it has no more.
+func head(src source, rel string, n int) ([]byte, error) {
+	r, err := src.open(rel)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b := make([]byte, n)
+	n, err = io.ReadFull(r, b)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b[:n], err
+}
 
 // rel is the path within the dataset.
 func (s *Sample) rel() string { return strings.TrimPrefix(s.Path, s.src.prefix()) }
@@ -61,8 +102,11 @@ type Dataset struct {
 	Held     bool
 	Findings []Finding
 	// Fingerprint is a SHA-256 over every file's split, class, path, size and, when
-	// the files were checked, contents.
+	// every file was opened, contents.
 	Fingerprint string
+
+	hashes map[string]string // of contents, by rel: of all files, or of those that have a copy
+	opened bool              // every file was
 }
 
 // A Split names a part of a dataset.
@@ -110,12 +154,12 @@ func (d *Dataset) ChosenOn() (Split, string) {
 
 // A source is where a dataset's files are.
 type source interface {
-	read(rel string) ([]byte, error)
+	open(rel string) (io.ReadCloser, error)
 	prefix() string // of the paths users see, up to the relative path
 	key() string    // identifies the place in caches; "" is not to be cached
 }
 
-// An entry is a file of a source; one with Dir set is a folder that holds no file.
+// An entry is a file of a source, or a folder.
 type entry struct {
 	rel  string // with slashes
 	size int64
@@ -133,32 +177,59 @@ func Open(ctx context.Context, location string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := arrange(src, entries)
+	d, err := arrange(ctx, src, entries, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", location, err)
 	}
 	d.Findings = append(found, d.Findings...)
 	d.Location = location
 	d.Name = nameOf(location)
-	if err := d.check(ctx, src, entries, o); err != nil {
+	if err := d.prepare(ctx, src, entries, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", location, err)
 	}
-	if len(d.Valid) == 0 && len(d.Test) == 0 && o.ValidSplit > 0 {
-		if err := d.holdOut(o.ValidSplit, o.Seed); err != nil {
-			return nil, fmt.Errorf("%s: %w", location, err)
+	return d, nil
+}
+
+// prepare opens the files, leaves out the bad ones, splits and looks for copies.
+func (d *Dataset) prepare(ctx context.Context, src source, entries []entry, o Options) error {
+	if o.Check {
+		if err := d.check(ctx, src, entries, o); err != nil {
+			return err
 		}
 	}
-	return d, nil
+	if len(d.Valid) == 0 && len(d.Test) == 0 && o.ValidSplit != 0 {
+		if err := d.holdOut(o.ValidSplit, o.Seed); err != nil {
+			return err
+		}
+	}
+	d.duplicates(o.Leaks == "drop")
+	for c, n := range d.Counts(Train) {
+		if n == 0 && !o.Evaluate {
+			return fmt.Errorf("no training picture of class %q is left", d.Classes[c])
+		}
+	}
+	d.Fingerprint = d.fingerprint()
+	return nil
 }
 
 // list finds the source behind a location and its files.
 func list(ctx context.Context, location string, o Options) (source, []entry, []Finding, error) {
 	info, err := os.Stat(location)
 	switch {
-	case err == nil && info.IsDir():
-		return listFolder(location)
 	case err == nil:
-		return listArchive(ctx, location, info)
+		var src source
+		var entries []entry
+		var found []Finding
+		if info.IsDir() {
+			src, entries, found, err = listFolder(location)
+			found = append(found, partOfASet(location)...)
+		} else {
+			src, entries, found, err = listArchive(ctx, location, info)
+		}
+		if builtIn(location) != nil {
+			found = append(found, Finding{Kind: "built-in-hidden", Text: fmt.Sprintf("%s is taken from here, not the built-in set of that name; rename it to get that one", location)})
+		}
+		return src, entries, found, err
 	case !errors.Is(err, os.ErrNotExist):
 		return nil, nil, nil, err
 	}
@@ -166,6 +237,25 @@ func list(ctx context.Context, location string, o Options) (source, []entry, []F
 		return b.open(ctx, o)
 	}
 	return nil, nil, nil, notThere(location)
+}
+
+// partOfASet notices a training folder given in place of the folder that holds it.
+func partOfASet(location string) []Finding {
+	path := absolute(location)
+	self, ok := partNames[strings.ToLower(filepath.Base(path))]
+	if !ok {
+		return nil
+	}
+	beside, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	for _, b := range beside {
+		if part, ok := partNames[strings.ToLower(b.Name())]; ok && part != self && b.IsDir() {
+			return []Finding{{Kind: "part-of-a-set", Text: fmt.Sprintf("%s is a part of a set that has %s/ beside it; to use both, give %s", location, b.Name(), filepath.Dir(path))}}
+		}
+	}
+	return nil
 }
 
 // notThere is the error for a location that is none, with what may have been meant.
@@ -225,6 +315,29 @@ func nameOf(location string) string {
 		name = strings.TrimSuffix(name, suffix)
 	}
 	return name
+}
+
+// Relabel numbers the classes as a model does, by name: for measuring that model
+// on these pictures. A class that the model does not know is an error.
+func (d *Dataset) Relabel(classes []string) error {
+	to := make([]int, len(d.Classes))
+	var unknown []string
+	for i, class := range d.Classes {
+		if to[i] = slices.Index(classes, class); to[i] < 0 {
+			unknown = append(unknown, strconv.Quote(class))
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("the model does not know %s; its classes are %s", strings.Join(unknown, ", "), strings.Join(classes, ", "))
+	}
+	for _, part := range [][]Sample{d.Train, d.Valid, d.Test} {
+		for i := range part {
+			part[i].Class = to[part[i].Class]
+		}
+	}
+	d.Classes = slices.Clone(classes)
+	d.sort()
+	return nil
 }
 
 // all are the samples of every part.

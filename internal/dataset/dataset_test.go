@@ -116,7 +116,7 @@ func TestLayouts(t *testing.T) {
 			classes: "a b", train: 2, test: 2},
 		"validation": {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "validation/a/1.png": "", "validation/b/2.png": "", "test/b/3.png": "", "test/a/3.png": ""},
 			classes: "a b", train: 2, valid: 2, test: 2},
-		"looked through":    {files: map[string]string{"set/train/a/1.png": "", "set/train/b/1.png": "", "set/val/a/2.png": "", "set/val/b/2.png": ""}, classes: "a b", train: 2, valid: 2},
+		"looked through":    {files: map[string]string{"set/train/a/1.png": "", "set/train/b/1.png": "", "set/val/a/2.png": "", "set/val/b/2.png": ""}, classes: "a b", train: 2, valid: 2, findings: "looked-through"},
 		"nested in a class": {files: map[string]string{"a/x/1.png": "", "a/y/2.png": "", "b/1.png": ""}, classes: "a b", train: 3},
 		"hidden and documents": {files: map[string]string{"a/1.png": "", "b/1.png": "", ".ipynb_checkpoints/1.png": "", "a/.DS_Store": "x", "a/notes.txt": "x", "readme.md": "x"},
 			classes: "a b", train: 2, findings: "hidden not-a-picture-file"},
@@ -219,7 +219,7 @@ func TestSplitIsStratifiedAndIndependentOfOrder(t *testing.T) {
 			d := &Dataset{Classes: []string{"a", "b"}}
 			for c, n := range []int{a, b} {
 				for i := range n {
-					d.Train = append(d.Train, Sample{Path: "/" + d.Classes[c] + "/" + string(rune('A'+i)), Class: c, src: &folderSource{"/"}})
+					d.Train = append(d.Train, Sample{Path: "/" + d.Classes[c] + "/" + string(rune('A'+i)), Class: c, src: newFolderSource("/")})
 				}
 			}
 			if reverse {
@@ -414,7 +414,7 @@ func TestRealHotdog(t *testing.T) {
 func FuzzApplySplit(f *testing.F) {
 	f.Add([]byte(`{"version":1,"parts":{"train":["a/1.png"]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d := &Dataset{Classes: []string{"a"}, Train: []Sample{{Path: "/a/1.png", src: &folderSource{"/"}}}}
+		d := &Dataset{Classes: []string{"a"}, Train: []Sample{{Path: "/a/1.png", src: newFolderSource("/")}}}
 		_ = d.ApplySplit(b)
 	})
 }
@@ -431,7 +431,7 @@ func FuzzZip(f *testing.F) {
 				t.Fatalf("unsafe path %q", e.rel)
 			}
 			if e.size < 1<<20 {
-				_, _ = src.read(e.rel)
+				_, _ = (&Sample{Path: "x/" + e.rel, src: src}).Read()
 			}
 		}
 	})

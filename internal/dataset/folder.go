@@ -1,22 +1,44 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // A folderSource is a folder on disk.
-type folderSource struct{ root string }
+type folderSource struct{ root, shown string }
 
-func (f *folderSource) read(rel string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(f.root, filepath.FromSlash(rel)))
+func newFolderSource(root string) *folderSource {
+	shown := filepath.ToSlash(filepath.Clean(root))
+	switch {
+	case shown == ".":
+		shown = ""
+	case !strings.HasSuffix(shown, "/"):
+		shown += "/"
+	}
+	return &folderSource{root, shown}
 }
 
-func (f *folderSource) prefix() string { return filepath.ToSlash(filepath.Clean(f.root)) + "/" }
+func (f *folderSource) open(rel string) (io.ReadCloser, error) {
+	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(rel)))
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err // who reports it names the path
+	}
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+func (f *folderSource) prefix() string { return f.shown }
 
 func (f *folderSource) key() string {
 	abs, err := filepath.Abs(f.root)
@@ -47,7 +69,9 @@ func listFolder(root string) (source, []entry, []Finding, error) {
 		if err != nil {
 			return err
 		}
-		files := 0
+		if rel != "" {
+			entries = append(entries, entry{rel: rel, dir: true})
+		}
 		for _, e := range list {
 			path, name := filepath.Join(dir, e.Name()), e.Name()
 			if rel != "" {
@@ -59,32 +83,28 @@ func listFolder(root string) (source, []entry, []Finding, error) {
 			}
 			switch {
 			case err != nil:
-				findings = append(findings, Finding{Kind: "unreadable", Text: fmt.Sprintf("%s cannot be opened: %v", path, err), Paths: []string{path}})
+				findings = append(findings, Finding{Kind: "unreadable", Text: fmt.Sprintf("%s is left out: %v", path, err), Paths: []string{path}})
 			case stat.IsDir():
 				if hiddenPath(name) {
 					entries = append(entries, entry{rel: name, dir: true})
 				} else if err := walk(path, name, append(above, info)); err != nil {
 					return err
 				}
-				files++
 			case stat.Mode().IsRegular():
 				entries = append(entries, entry{rel: name, size: stat.Size(), time: stat.ModTime().UnixNano()})
-				files++
 			}
-		}
-		if files == 0 && rel != "" {
-			entries = append(entries, entry{rel: rel, dir: true})
 		}
 		return nil
 	}
 	if err := walk(root, "", nil); err != nil {
 		return nil, nil, nil, err
 	}
-	return &folderSource{root}, entries, findings, nil
+	return newFolderSource(root), entries, findings, nil
 }
 
 // Walk yields the files to predict at a path: the path itself, or every file
-// below a folder in order of name, hidden ones and documents left out.
+// below a folder in order of name. Hidden files are left out, and those that are
+// no pictures by their name nor by how they begin.
 func Walk(path string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		info, err := os.Stat(path)
@@ -102,7 +122,7 @@ func walkFiles(dir string, above []fs.FileInfo, yield func(string, error) bool) 
 		return yield(dir, err)
 	}
 	for _, e := range list {
-		if hiddenPath(e.Name()) || documents[filepath.Ext(e.Name())] {
+		if hiddenPath(e.Name()) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
@@ -118,6 +138,9 @@ func walkFiles(dir string, above []fs.FileInfo, yield func(string, error) bool) 
 				return false
 			}
 		case info.Mode().IsRegular():
+			if !pictureName(path) && !pictureContent(newFolderSource(dir), e.Name()) {
+				continue
+			}
 			if !yield(path, nil) {
 				return false
 			}

@@ -1,8 +1,12 @@
 package dataset
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -13,7 +17,8 @@ import (
 //	CLASS/...
 //
 // Folders inside a class are looked into. A single folder around everything is
-// looked through.
+// looked through. A folder called train that holds pictures and no folders is a
+// class like any other: of trains.
 
 // partNames are the folders that hold a part.
 var partNames = map[string]Split{
@@ -22,49 +27,56 @@ var partNames = map[string]Split{
 	"test": Test, "testing": Test,
 }
 
-// documents are endings of files that lie beside pictures and are none.
-var documents = map[string]bool{
-	".txt": true, ".csv": true, ".tsv": true, ".json": true, ".jsonl": true, ".md": true, ".xml": true, ".yaml": true, ".yml": true,
-	".html": true, ".htm": true, ".pdf": true, ".db": true, ".ini": true, ".py": true, ".ipynb": true, ".npy": true, ".npz": true,
-	".pth": true, ".pt": true, ".safetensors": true, ".zip": true, ".tar": true, ".gz": true, ".tgz": true, ".mat": true, ".log": true,
+// pictureEndings are those of files meant as pictures, also of ones that are not
+// read: these are named as unreadable, other files only counted.
+var pictureEndings = strings.Fields(".jpg .jpeg .jpe .jfif .png .gif .webp .bmp .dib .tif .tiff .heic .heif .avif .jxl .jp2 .svg .ppm .pgm .pnm .tga .psd")
+
+func pictureName(name string) bool {
+	return slices.Contains(pictureEndings, strings.ToLower(path.Ext(name)))
 }
 
-// A folder is a class's files in one part.
-type folder struct {
-	entries []entry
+// pictureContent reports whether a file begins as a picture does.
+func pictureContent(src source, rel string) bool {
+	b, err := head(src, rel, 512)
+	if err != nil {
+		return false
+	}
+	f, err := sniff(b)
+	if err == nil && f.name == "bmp" { // two letters are no proof
+		_, _, _, err = DecodeHeader(b)
+	}
+	return err == nil
 }
 
 // arrange sorts files into parts and classes, and names what is odd.
-func arrange(src source, entries []entry) (*Dataset, error) {
+func arrange(ctx context.Context, src source, entries []entry, o Options) (*Dataset, error) {
 	d := &Dataset{}
-	entries = d.setAside(entries)
+	entries, err := d.setAside(ctx, src, entries, o.Threads)
+	if err != nil {
+		return nil, err
+	}
 	entries, through := lookThrough(entries)
-	parts := map[Split]map[string]*folder{}
-	split, seen := false, map[Split]string{}
-	for _, e := range entries {
-		top, _, inside := strings.Cut(e.rel, "/")
-		if p, ok := partNames[strings.ToLower(top)]; ok && (inside || e.dir) {
-			split = true
-			if other := seen[p]; other != "" && other != top {
-				return nil, fmt.Errorf("both %s/ and %s/ are folders of %s pictures: keep one", other, top, p)
-			}
-			seen[p] = top
-		}
+	if _, ok := src.(*folderSource); ok && through != "" {
+		d.Findings = append(d.Findings, Finding{Kind: "looked-through", Text: fmt.Sprintf("everything lies in %s, which is taken as the dataset", through)})
 	}
-	if split && seen[Train] == "" {
-		return nil, fmt.Errorf("there is a folder %s/ but no train/", firstOf(seen))
+	names, err := partFolders(entries)
+	if err != nil {
+		return nil, err
 	}
+	if len(names) > 0 && names[Train] == "" && !o.Evaluate {
+		return nil, fmt.Errorf("there is a folder %s/ but no train/", firstOf(names))
+	}
+	parts := map[Split]map[string][]entry{}
 	var loose, beside []string
 	for _, e := range entries {
 		part, rest := Train, e.rel
-		if split {
+		if len(names) > 0 {
 			top, in, _ := strings.Cut(e.rel, "/")
-			p, ok := partNames[strings.ToLower(top)]
-			if !ok {
+			part, rest = partNames[strings.ToLower(top)], in
+			if part == "" && !e.dir {
 				beside = append(beside, through+e.rel)
-				continue
 			}
-			if part, rest = p, in; rest == "" {
+			if part == "" || rest == "" {
 				continue
 			}
 		}
@@ -74,46 +86,73 @@ func arrange(src source, entries []entry) (*Dataset, error) {
 			continue
 		}
 		if parts[part] == nil {
-			parts[part] = map[string]*folder{}
+			parts[part] = map[string][]entry{}
 		}
-		f := parts[part][class]
-		if f == nil {
-			f = &folder{}
-			parts[part][class] = f
-		}
+		files := parts[part][class] // made also for a folder without files
 		if !e.dir {
-			e.rel = through + e.rel
-			f.entries = append(f.entries, e)
+			files = append(files, entry{rel: through + e.rel, size: e.size})
 		}
+		parts[part][class] = files
 	}
-	d.note("loose", loose, "%d files lie beside the class folders and are left out")
-	d.note("beside", beside, "%d files lie in folders beside train/ and are left out")
-	if err := d.classes(parts); err != nil {
+	d.note("loose", loose, "beside the class folders: left out, as they have no class")
+	d.note("beside", beside, "beside train/: left out")
+	if err := d.findClasses(parts, o.Evaluate); err != nil {
+		if len(loose) > 0 && len(d.Classes) == 0 {
+			err = d.allLoose(src, len(loose))
+		}
 		return nil, err
 	}
 	d.fill(src, parts)
 	return d, nil
 }
 
-// setAside removes hidden files and documents.
-func (d *Dataset) setAside(entries []entry) []entry {
+// partFolders are the folders that hold the parts; none where the folders are classes.
+func partFolders(entries []entry) (map[Split]string, error) {
+	names, sorted := map[Split]string{}, false
+	for _, e := range entries {
+		top, rest, deep := strings.Cut(e.rel, "/")
+		part, ok := partNames[strings.ToLower(top)]
+		if !ok || !deep && !e.dir {
+			continue
+		}
+		if other := names[part]; other != "" && other != top {
+			return nil, fmt.Errorf("both %s/ and %s/ hold %s pictures: keep one", other, top, part)
+		}
+		names[part] = top
+		sorted = sorted || strings.Contains(rest, "/") || deep && e.dir
+	}
+	if !sorted {
+		return nil, nil
+	}
+	return names, nil
+}
+
+// setAside removes hidden files and those that are no pictures, neither by their
+// name nor by how they begin.
+func (d *Dataset) setAside(ctx context.Context, src source, entries []entry, threads int) ([]entry, error) {
+	none := make([]bool, len(entries))
+	err := inParallel(ctx, threads, len(entries), func(i int) {
+		e := &entries[i]
+		none[i] = !e.dir && !pictureName(e.rel) && !hiddenPath(e.rel) && !pictureContent(src, e.rel)
+	})
+	if err != nil {
+		return nil, err
+	}
 	var keep []entry
 	var hidden, other []string
-	for _, e := range entries {
+	for i, e := range entries {
 		switch {
 		case hiddenPath(e.rel):
 			hidden = append(hidden, e.rel)
-		case !e.dir && documents[strings.ToLower(path.Ext(e.rel))]:
-			if strings.Contains(e.rel, "/") {
-				other = append(other, e.rel)
-			}
-		default:
+		case !none[i]:
 			keep = append(keep, e)
+		case strings.Contains(e.rel, "/"): // a README beside the folders is expected
+			other = append(other, e.rel)
 		}
 	}
-	d.note("hidden", hidden, "%d hidden files or folders are left out")
-	d.note("not-a-picture-file", other, "%d files that are no pictures are left out")
-	return keep
+	d.note("hidden", hidden, "hidden: left out")
+	d.note("not-a-picture-file", other, "neither named as a picture nor one by content: left out")
+	return keep, nil
 }
 
 func hiddenPath(rel string) bool {
@@ -125,107 +164,114 @@ func hiddenPath(rel string) bool {
 	return false
 }
 
-// lookThrough removes a single folder that holds everything and returns its path.
+// lookThrough removes single folders that hold everything and returns their path.
+// One folder of pictures is a class, not a wrapping.
 func lookThrough(entries []entry) (inside []entry, through string) {
 	for {
-		top := ""
+		top, folders := "", false
 		for i, e := range entries {
-			t, _, deep := strings.Cut(e.rel, "/")
-			_, part := partNames[strings.ToLower(t)]
-			if !deep || part || i > 0 && t != top {
+			t, rest, deep := strings.Cut(e.rel, "/")
+			if i == 0 {
+				top = t
+			}
+			if _, part := partNames[strings.ToLower(t)]; part || t != top || !deep && !e.dir {
 				return entries, through
 			}
-			top = t
+			folders = folders || strings.Contains(rest, "/") || deep && e.dir
 		}
-		// One folder of pictures is a class, not a wrapping.
-		folders := false
-		for _, e := range entries {
-			folders = folders || strings.Count(e.rel, "/") > 1 || e.dir
-		}
-		if top == "" || !folders {
+		if !folders {
 			return entries, through
 		}
 		through += top + "/"
 		stripped := make([]entry, 0, len(entries))
 		for _, e := range entries {
-			e.rel = e.rel[len(top)+1:]
-			stripped = append(stripped, e)
+			if e.rel != top {
+				e.rel = e.rel[len(top)+1:]
+				stripped = append(stripped, e)
+			}
 		}
 		entries = stripped
 	}
 }
 
-// note adds a finding about paths, if there are any; format takes their number.
-func (d *Dataset) note(kind string, paths []string, format string) {
+// note adds a finding about files, if there are any.
+func (d *Dataset) note(kind string, paths []string, text string) {
 	if len(paths) > 0 {
 		slices.Sort(paths)
-		d.Findings = append(d.Findings, Finding{Kind: kind, Text: fmt.Sprintf(format, len(paths)), Paths: paths})
+		d.Findings = append(d.Findings, Finding{Kind: kind, Text: count(len(paths), "file", "files") + " " + text, Paths: paths})
 	}
 }
 
-func firstOf(seen map[Split]string) string {
-	for _, s := range []Split{Valid, Test} {
-		if seen[s] != "" {
-			return seen[s]
-		}
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
 	}
-	return ""
+	return fmt.Sprintf("%d %s", n, many)
 }
 
-// classes finds the classes' names and what does not fit between the parts.
-func (d *Dataset) classes(parts map[Split]map[string]*folder) error {
-	folded := map[string]string{}
-	total := map[string]int{}
+func firstOf(names map[Split]string) string {
+	if names[Valid] != "" {
+		return names[Valid]
+	}
+	return names[Test]
+}
+
+// findClasses finds the classes' names and what does not fit between the parts.
+func (d *Dataset) findClasses(parts map[Split]map[string][]entry, evaluate bool) error {
+	folded, total := map[string]string{}, map[string]int{}
 	for _, part := range []Split{Train, Valid, Test} {
-		for class, f := range parts[part] {
-			total[class] += len(f.entries)
-			key := strings.ToLower(class)
+		for _, class := range slices.Sorted(maps.Keys(parts[part])) {
+			total[class] += len(parts[part][class])
+			key := strings.ToLower(strings.TrimSpace(class))
 			if other := folded[key]; other != "" && other != class {
 				a, b := min(class, other), max(class, other)
-				return fmt.Errorf("the class folders %q and %q differ only by case: rename one", a, b)
+				return fmt.Errorf("the class folders %q and %q differ only by case or spaces: rename one as the other, or move its pictures there", a, b)
 			}
 			folded[key] = class
 		}
 	}
-	for class, n := range total {
-		train := parts[Train][class]
+	for _, class := range slices.Sorted(maps.Keys(total)) {
 		switch {
-		case n == 0:
-			d.Findings = append(d.Findings, Finding{Kind: "class-empty", Text: fmt.Sprintf("the class folder %q is empty and is left out", class)})
+		case total[class] == 0:
+			d.Findings = append(d.Findings, Finding{Kind: "class-empty", Text: fmt.Sprintf("the class folder %q holds no pictures and is left out", class)})
 			continue
-		case train == nil || len(train.entries) == 0:
+		case len(parts[Train][class]) == 0 && !evaluate:
 			return fmt.Errorf("the class %q has no training pictures, but others: add some to train/%s or remove the class", class, class)
 		}
 		d.Classes = append(d.Classes, class)
 		for _, part := range []Split{Valid, Test} {
-			if parts[part] != nil && (parts[part][class] == nil || len(parts[part][class].entries) == 0) {
+			if parts[part] != nil && len(parts[part][class]) == 0 {
 				d.Findings = append(d.Findings, Finding{Kind: "class-missing", Text: fmt.Sprintf("the class %q has no %s pictures", class, part)})
 			}
 		}
 	}
-	slices.Sort(d.Classes)
-	slices.SortFunc(d.Findings, func(a, b Finding) int { return strings.Compare(a.Kind+a.Text, b.Kind+b.Text) })
-	switch len(d.Classes) {
-	case 0:
-		return fmt.Errorf("no pictures found: put each class in a folder of its own, DATA/CLASS/picture.jpg or DATA/train/CLASS/picture.jpg")
-	case 1:
+	switch {
+	case len(d.Classes) == 0:
+		return errors.New("no pictures found: put each class in a folder of its own, DATA/CLASS/picture.jpg or DATA/train/CLASS/picture.jpg")
+	case len(d.Classes) == 1 && !evaluate:
 		return fmt.Errorf("only one class, %q: a classifier needs at least two; DATA is the folder that holds the class folders", d.Classes[0])
 	}
 	return nil
 }
 
+// allLoose is the error for pictures that lie in no class folder.
+func (d *Dataset) allLoose(src source, n int) error {
+	hint := ""
+	if f, ok := src.(*folderSource); ok {
+		hint = "; if it is a class itself, give the folder that holds it, " + filepath.Dir(absolute(f.root))
+	}
+	return fmt.Errorf("%s, but none in a class folder: classes are folders, as in DATA/CLASS/picture.jpg%s", count(n, "picture", "pictures"), hint)
+}
+
 // fill makes the samples, in order of class and path.
-func (d *Dataset) fill(src source, parts map[Split]map[string]*folder) {
+func (d *Dataset) fill(src source, parts map[Split]map[string][]entry) {
+	prefix := src.prefix()
 	for part, to := range map[Split]*[]Sample{Train: &d.Train, Valid: &d.Valid, Test: &d.Test} {
 		for i, class := range d.Classes {
-			f := parts[part][class]
-			if f == nil {
-				continue
-			}
-			slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.rel, b.rel) })
-			for _, e := range f.entries {
-				*to = append(*to, Sample{Path: src.prefix() + e.rel, Class: i, Size: e.size, src: src})
+			for _, e := range parts[part][class] {
+				*to = append(*to, Sample{Path: prefix + e.rel, Class: i, Size: e.size, src: src})
 			}
 		}
 	}
+	d.sort()
 }

@@ -30,8 +30,8 @@ type LoaderOptions struct {
 // A Batch is samples ready for the engine. It is valid until the next one is asked for.
 type Batch struct {
 	X      []float32 // NHWC, N x crop x crop x 3, normalised
-	Labels []int32
-	Index  []int // which samples, by their place in the loader's list
+	Labels []int32   // N
+	Index  []int     // N: which samples, by their place in the loader's list
 	N      int
 }
 
@@ -48,6 +48,12 @@ type slot struct {
 	batch   Batch
 	errs    []error
 	pending sync.WaitGroup
+}
+
+// resize sets the number of samples of a batch, within its buffers.
+func (s *slot) resize(n, size int) {
+	b := &s.batch
+	b.X, b.Labels, b.Index, b.N = b.X[:n*size], b.Labels[:n], b.Index[:n], n
 }
 
 // NewLoader prepares to load the samples. Its buffers are made at first use and reused.
@@ -71,13 +77,15 @@ func (l *Loader) Len() int { return len(l.samples) }
 // Batches is the number of batches of an epoch; the last may be smaller.
 func (l *Loader) Batches() int { return (len(l.samples) + l.o.Batch - 1) / l.o.Batch }
 
+// size is the number of values of a sample.
+func (l *Loader) size() int { return 3 * l.o.Preprocess.Crop * l.o.Preprocess.Crop }
+
 func (l *Loader) slots() []*slot {
 	if l.ring == nil {
-		size := 3 * l.o.Preprocess.Crop * l.o.Preprocess.Crop
 		n := min(l.o.Batch, len(l.samples))
 		for range l.o.Ahead + 1 {
 			l.ring = append(l.ring, &slot{
-				batch: Batch{X: make([]float32, n*size), Labels: make([]int32, n), Index: make([]int, n)},
+				batch: Batch{X: make([]float32, n*l.size()), Labels: make([]int32, n), Index: make([]int, n)},
 				errs:  make([]error, n),
 			})
 		}
@@ -88,13 +96,29 @@ func (l *Loader) slots() []*slot {
 // order is the sequence of samples in an epoch.
 func (l *Loader) order(epoch int) []int {
 	if l.o.Shuffle {
-		return rand.New(rand.NewPCG(l.o.Seed, uint64(epoch)^0x73687566666c65)).Perm(len(l.samples))
+		return l.source(epoch, -1).Perm(len(l.samples))
 	}
 	order := make([]int, len(l.samples))
 	for i := range order {
 		order[i] = i
 	}
 	return order
+}
+
+// source gives the random numbers of a sample in an epoch, or with -1 those of
+// the epoch's order. Seed, epoch and sample are hashed together, so that no two
+// sources are alike.
+func (l *Loader) source(epoch, sample int) *rand.Rand {
+	x := mix(mix(l.o.Seed) + uint64(epoch))
+	return rand.New(rand.NewPCG(x, mix(x+uint64(sample))))
+}
+
+// mix is the finaliser of SplitMix64.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 type job struct {
@@ -165,7 +189,7 @@ func (l *Loader) feed(ctx context.Context, order []int, free <-chan *slot, ready
 			return
 		}
 		n := min(l.o.Batch, len(order))
-		s.batch.N = n
+		s.resize(n, l.size())
 		copy(s.batch.Index[:n], order)
 		order = order[n:]
 		s.pending.Add(n)
@@ -186,18 +210,18 @@ func (l *Loader) make(s *slot, at, epoch int) error {
 	}
 	p := &l.o.Preprocess
 	if l.o.Augment {
-		pic = p.Augment(pic, rand.New(rand.NewPCG(l.o.Seed^uint64(epoch)*0x9e3779b97f4a7c15, uint64(i))))
+		pic = p.Augment(pic, l.source(epoch, i))
 	} else {
 		pic = p.Eval(pic)
 	}
-	size := 3 * p.Crop * p.Crop
+	size := l.size()
 	p.Normalize(s.batch.X[at*size:(at+1)*size], pic)
 	s.batch.Labels[at] = int32(sample.Class)
 	return nil
 }
 
 func (l *Loader) picture(s *Sample) (*transform.Picture, error) {
-	if p := l.o.Cache.get(s.Path); p != nil {
+	if p := l.o.Cache.get(s.Path, l.o.Decode); p != nil {
 		return p, nil
 	}
 	data, err := s.Read()
@@ -206,7 +230,7 @@ func (l *Loader) picture(s *Sample) (*transform.Picture, error) {
 	}
 	p, err := Decode(data, l.o.Decode)
 	if err == nil {
-		l.o.Cache.put(s.Path, p)
+		l.o.Cache.put(s.Path, l.o.Decode, p)
 	}
 	return p, err
 }
@@ -214,7 +238,7 @@ func (l *Loader) picture(s *Sample) (*transform.Picture, error) {
 // settle closes the gaps that unreadable samples leave in a batch.
 func (l *Loader) settle(s *slot) error {
 	b := &s.batch
-	size := 3 * l.o.Preprocess.Crop * l.o.Preprocess.Crop
+	size := l.size()
 	to := 0
 	for i := range b.N {
 		if err := s.errs[i]; err != nil {
@@ -230,6 +254,6 @@ func (l *Loader) settle(s *slot) error {
 		}
 		to++
 	}
-	b.N = to
+	s.resize(to, size)
 	return nil
 }

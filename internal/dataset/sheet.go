@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"strings"
 
 	"graft/internal/transform"
 
@@ -23,6 +24,9 @@ const (
 	heading = 28
 	margin  = 16
 )
+
+// sheetClasses is the number of classes a contact sheet shows.
+const sheetClasses = 50
 
 // A letterer writes text on a picture.
 type letterer struct {
@@ -53,17 +57,21 @@ func (l *letterer) write(text string, x, y, width int, c color.Color) {
 }
 
 // ContactSheet draws up to perClass training pictures of every class, evenly
-// spread over the class, with their labels; unreadable ones are shown as empty.
+// spread over the class, with their labels and the counts; of many classes the
+// first sheetClasses. Unreadable pictures stay empty.
 func ContactSheet(d *Dataset, perClass int, o DecodeOptions) (image.Image, error) {
-	counts := d.Counts(Train)
-	columns := 0
-	for _, n := range counts {
+	trained := d.Counts(Train)
+	shown := min(len(d.Classes), sheetClasses)
+	columns := 1
+	for _, n := range trained[:shown] {
 		columns = max(columns, min(n, perClass))
 	}
-	w := 2*margin + columns*(cell+gap) - gap
-	w = max(w, 480)
+	w := max(2*margin+columns*(cell+gap)-gap, 480)
 	row := heading + cell + caption + gap
-	h := 2*margin + heading + len(d.Classes)*row
+	h := 2*margin + heading + shown*row
+	if shown < len(d.Classes) {
+		h += heading
+	}
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(img, img.Bounds(), image.White, image.Point{}, draw.Src)
 	title, err := newLetterer(img, gobold.TTF, 18)
@@ -75,13 +83,13 @@ func ContactSheet(d *Dataset, perClass int, o DecodeOptions) (image.Image, error
 		return nil, err
 	}
 	ink, grey := color.Gray{32}, color.Gray{110}
-	title.write(fmt.Sprintf("%s: %d training, %d validation, %d test pictures", d.Name, len(d.Train), len(d.Valid), len(d.Test)), margin, margin+18, w-2*margin, ink)
+	title.write(fmt.Sprintf("%s: %s, %s", d.Name, count(len(d.Classes), "class", "classes"), d.countsText(-1)), margin, margin+18, w-2*margin, ink)
 	at := 0
-	for c, class := range d.Classes {
+	for c, class := range d.Classes[:shown] {
 		top := margin + heading + c*row
-		title.write(fmt.Sprintf("%s (%d)", class, counts[c]), margin, top+20, w-2*margin, ink)
-		samples := d.Train[at : at+counts[c]]
-		at += counts[c]
+		title.write(fmt.Sprintf("%s: %s", class, d.countsText(c)), margin, top+20, w-2*margin, ink)
+		samples := d.Train[at : at+trained[c]]
+		at += trained[c]
 		n := min(len(samples), perClass)
 		for i := range n {
 			s := &samples[i*len(samples)/n]
@@ -90,7 +98,28 @@ func ContactSheet(d *Dataset, perClass int, o DecodeOptions) (image.Image, error
 			text.write(class, box.Min.X, box.Max.Y+13, cell, grey)
 		}
 	}
+	if shown < len(d.Classes) {
+		title.write("and "+count(len(d.Classes)-shown, "more class", "more classes"), margin, h-margin, w-2*margin, ink)
+	}
 	return img, nil
+}
+
+// countsText says how many pictures each part has of a class, or with -1 of all.
+func (d *Dataset) countsText(class int) string {
+	var parts []string
+	for _, p := range []struct {
+		part Split
+		name string
+	}{{Train, "training"}, {Valid, "validation"}, {Test, "test"}} {
+		if all := d.Samples(p.part); len(all) > 0 {
+			n := len(all)
+			if class >= 0 {
+				n = d.Counts(p.part)[class]
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n, p.name))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // drawSample fits a picture into a box, whole.

@@ -1,19 +1,22 @@
 package dataset
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"slices"
+	"strings"
 )
 
 // holdOut moves a share of each class from training to test: which pictures
 // depends on the seed and their paths only, not on the order they were listed
-// in nor on other pictures of other classes. At least one picture of each class
-// is moved and one stays.
+// in nor on other classes. Copies of a picture stay together. A class of which
+// nothing can be held out without losing all is left whole, and named.
 func (d *Dataset) holdOut(share float64, seed uint64) error {
-	if share <= 0 || share >= 1 {
+	if !(share > 0 && share < 1) {
 		return fmt.Errorf("a split of %g is not between 0 and 1", share)
 	}
 	byClass := make([][]Sample, len(d.Classes))
@@ -22,34 +25,49 @@ func (d *Dataset) holdOut(share float64, seed uint64) error {
 	}
 	d.Train, d.Test, d.Held = nil, nil, true
 	for c, samples := range byClass {
-		if len(samples) < 2 {
-			return fmt.Errorf("class %q has only one picture: none can be held out to judge by", d.Classes[c])
+		stay, held := d.draw(samples, share, seed)
+		d.Train, d.Test = append(d.Train, stay...), append(d.Test, held...)
+		if len(held) == 0 {
+			d.Findings = append(d.Findings, Finding{Kind: "class-missing", Text: fmt.Sprintf("the class %q has too few different pictures to hold any out: it is trained, but not tested", d.Classes[c])})
 		}
-		slices.SortFunc(samples, func(a, b Sample) int {
-			if x, y := ticket(seed, a.rel()), ticket(seed, b.rel()); x != y {
-				if x < y {
-					return -1
-				}
-				return 1
-			}
-			return compare(a.rel(), b.rel())
-		})
-		held := min(max(int(math.Round(share*float64(len(samples)))), 1), len(samples)-1)
-		d.Test = append(d.Test, samples[:held]...)
-		d.Train = append(d.Train, samples[held:]...)
+	}
+	if len(d.Test) == 0 {
+		return errors.New("no picture can be held out to judge by: every class has only one")
 	}
 	d.sort()
 	return nil
 }
 
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// draw divides one class.
+func (d *Dataset) draw(samples []Sample, share float64, seed uint64) (stay, held []Sample) {
+	slices.SortFunc(samples, func(a, b Sample) int { return strings.Compare(a.Path, b.Path) })
+	type lot struct {
+		ticket  uint64
+		samples []Sample // copies of each other
 	}
-	return 0
+	var lots []lot
+	at := map[string]int{} // by hash
+	for _, s := range samples {
+		h := d.hashes[s.rel()]
+		if i, ok := at[h]; ok && h != "" {
+			lots[i].samples = append(lots[i].samples, s)
+			continue
+		}
+		at[h] = len(lots)
+		lots = append(lots, lot{ticket(seed, s.rel()), []Sample{s}})
+	}
+	slices.SortStableFunc(lots, func(a, b lot) int { return cmp.Compare(a.ticket, b.ticket) })
+	want := min(max(int(math.Round(share*float64(len(samples)))), 1), len(samples)-1)
+	for i, l := range lots {
+		last := i == len(lots)-1
+		// The last lot may not fit and yet be needed: something is held out if it can be.
+		if len(held)+len(l.samples) <= want || last && len(held) == 0 && len(stay) > 0 {
+			held = append(held, l.samples...)
+		} else {
+			stay = append(stay, l.samples...)
+		}
+	}
+	return stay, held
 }
 
 // ticket is a picture's number in the draw.
@@ -68,7 +86,7 @@ func (d *Dataset) sort() {
 			if a.Class != b.Class {
 				return a.Class - b.Class
 			}
-			return compare(a.Path, b.Path)
+			return strings.Compare(a.Path, b.Path)
 		})
 	}
 }
@@ -87,16 +105,13 @@ func (d *Dataset) SplitFile() []byte {
 			f.Parts[part] = append(f.Parts[part], s.rel())
 		}
 	}
-	b, err := json.MarshalIndent(f, "", " ")
-	if err != nil {
-		panic(err) // strings in maps always marshal
-	}
+	b, _ := json.MarshalIndent(f, "", " ") // strings in maps always marshal
 	return append(b, '\n')
 }
 
 // ApplySplit puts the pictures into the parts that a saved split names. Pictures
 // that it does not name are left out, and so reported; ones that it names and
-// that are gone are an error.
+// that are gone are an error, on which nothing is changed.
 func (d *Dataset) ApplySplit(saved []byte) error {
 	var f splitFile
 	if err := json.Unmarshal(saved, &f); err != nil {
@@ -135,6 +150,7 @@ func (d *Dataset) ApplySplit(saved []byte) error {
 	for rel := range byRel {
 		fresh = append(fresh, rel)
 	}
-	d.note("not-in-split", fresh, "%d pictures are not in the saved split and are left out")
+	d.note("not-in-split", fresh, "not in the saved split: left out")
+	d.Fingerprint = d.fingerprint()
 	return nil
 }

@@ -1,6 +1,9 @@
-// Gen writes the clothing photographs as the zip archive that is embedded, in
-// the parts that their manifest names: gen FOLDER clothing.zip. The same
-// photographs give the same bytes.
+//go:build ignore
+
+// This program writes the clothing photographs as the zip archive that is
+// embedded, in the parts that their manifest names, with the manifest and the
+// licence: go run clothing_gen.go FOLDER clothing.zip. The same photographs give
+// the same bytes.
 package main
 
 import (
@@ -22,17 +25,17 @@ https://creativecommons.org/publicdomain/zero/1.0/
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 3 {
-		log.Fatal("usage: gen FOLDER TO.zip")
+		log.Fatal("usage: go run clothing_gen.go FOLDER TO.zip")
 	}
-	f, err := os.Open(filepath.Join(os.Args[1], "manifest.csv"))
+	manifest, err := os.ReadFile(filepath.Join(os.Args[1], "manifest.csv"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	rows, err := csv.NewReader(f).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(manifest)).ReadAll()
 	if err != nil {
 		log.Fatal(err)
 	}
-	files := map[string][]byte{"LICENSE.txt": []byte(licence)}
+	files := map[string][]byte{"LICENSE.txt": []byte(licence), "manifest.csv": manifest}
 	for _, r := range rows[1:] { // class, file, source path, contributor, split
 		b, err := os.ReadFile(filepath.Join(os.Args[1], r[0], r[1]))
 		if err != nil {
