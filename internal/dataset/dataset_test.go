@@ -120,16 +120,23 @@ func TestLayouts(t *testing.T) {
 		"nested in a class": {files: map[string]string{"a/x/1.png": "", "a/y/2.png": "", "b/1.png": ""}, classes: "a b", train: 3},
 		"hidden and documents": {files: map[string]string{"a/1.png": "", "b/1.png": "", ".ipynb_checkpoints/1.png": "", "a/.DS_Store": "x", "a/notes.txt": "x", "readme.md": "x"},
 			classes: "a b", train: 2, findings: "hidden not-a-picture-file"},
-		"loose file":       {files: map[string]string{"a/1.png": "", "b/1.png": "", "2.png": ""}, classes: "a b", train: 2, findings: "loose"},
-		"missing in test":  {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/a/9.png": ""}, classes: "a b", train: 2, test: 1, findings: "class-missing"},
-		"missing in train": {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/a/9.png": "", "test/c/9.png": ""}, err: `"c" has no training pictures`},
-		"empty class":      {files: map[string]string{"a/1.png": "", "b/1.png": "", "c/": ""}, classes: "a b", train: 2, findings: "class-empty"},
-		"case":             {files: map[string]string{"train/cat/1.png": "", "train/dog/1.png": "", "test/Cat/1.png": "", "test/dog/2.png": ""}, err: "differ only by case"},
-		"one class":        {files: map[string]string{"a/1.png": "", "a/2.png": ""}, err: "only one class"},
-		"nothing":          {files: map[string]string{"a/": ""}, err: "no pictures found"},
-		"no train":         {files: map[string]string{"test/a/1.png": "", "test/b/1.png": ""}, err: "no train/"},
-		"two validations":  {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "val/a/1.png": "", "valid/a/1.png": ""}, err: "keep one"},
-		"unreadable":       {files: map[string]string{"a/1.png": "", "b/1.png": "", "b/2.png": "not a picture"}, err: "--allow-bad"},
+		"loose file":        {files: map[string]string{"a/1.png": "", "b/1.png": "", "2.png": ""}, classes: "a b", train: 2, findings: "loose"},
+		"missing in test":   {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/a/9.png": ""}, classes: "a b", train: 2, test: 1, findings: "class-missing"},
+		"missing in train":  {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/a/9.png": "", "test/c/9.png": ""}, err: `"c" has no training pictures`},
+		"empty class":       {files: map[string]string{"a/1.png": "", "b/1.png": "", "c/": ""}, classes: "a b", train: 2, findings: "class-empty"},
+		"case":              {files: map[string]string{"train/cat/1.png": "", "train/dog/1.png": "", "test/Cat/1.png": "", "test/dog/2.png": ""}, err: "differ only by case"},
+		"one class":         {files: map[string]string{"a/1.png": "", "a/2.png": ""}, err: "only one class"},
+		"nothing":           {files: map[string]string{"a/": ""}, err: "no pictures found"},
+		"no train":          {files: map[string]string{"test/a/1.png": "", "test/b/1.png": ""}, err: "no train/"},
+		"two validations":   {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "val/a/1.png": "", "valid/a/1.png": ""}, err: "keep one"},
+		"a class of trains": {files: map[string]string{"car/1.png": "", "train/1.png": "", "test/1.png": ""}, classes: "car test train", train: 3},
+		"unlabelled test":   {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/1.png": "", "test/2.png": ""}, classes: "a b", train: 2, findings: "loose"},
+		"empty in train":    {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "train/c/": "", "test/a/2.png": "", "test/b/2.png": "", "test/c/1.png": ""}, err: `"c" has no training pictures`},
+		"by content":        {files: map[string]string{"a/1": "", "a/2.dat": "", "b/1.txt": "", "b/2.txt": "words", "c/notes.txt": "words"}, classes: "a b", train: 3, findings: "class-empty not-a-picture-file"},
+		"all loose":         {files: map[string]string{"1.png": "", "2.png": ""}, err: "give the folder that holds it"},
+		"beside train":      {files: map[string]string{"train/a/1.png": "", "train/b/1.png": "", "extra/1.png": ""}, classes: "a b", train: 2, findings: "beside"},
+		"spaces":            {files: map[string]string{"train/cat/1.png": "", "train/dog/1.png": "", "test/cat /1.png": "", "test/dog/2.png": ""}, err: "differ only by case or spaces"},
+		"unreadable":        {files: map[string]string{"a/1.png": "", "b/1.png": "", "b/2.png": "not a picture"}, err: "--allow-bad"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := open(t, tree(t, c.files), Options{Check: true})
@@ -347,6 +354,67 @@ func TestArchivesReadAsFolders(t *testing.T) {
 				t.Errorf("the bytes differ: %v %v", err, err2)
 			}
 		})
+	}
+}
+
+func TestAllowBad(t *testing.T) {
+	root := tree(t, map[string]string{"a/1.png": "", "b/1.png": "", "b/2.png": "not a picture", "b/3.png": "cut"})
+	d := mustOpen(t, root, Options{Check: true, AllowBad: true})
+	if len(d.Train) != 2 || len(d.Findings) != 2 || !strings.Contains(d.Findings[0].Text, "b/2.png") || d.Findings[0].Kind != "unreadable" {
+		t.Errorf("%d pictures, %v", len(d.Train), d.Findings)
+	}
+	os.Remove(filepath.Join(root, "b/1.png"))
+	if _, err := open(t, root, Options{Check: true, AllowBad: true}); err == nil || !strings.Contains(err.Error(), `"b"`) {
+		t.Errorf("error %v, want one that names the empty class", err)
+	}
+	os.Remove(filepath.Join(root, "b/2.png"))
+	os.Remove(filepath.Join(root, "b/3.png"))
+	for i := range 20 {
+		if err := os.WriteFile(filepath.Join(root, "b", string(rune('a'+i))+".png"), picture(t, i+50), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "b/one.png"), []byte("bad"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if d := mustOpen(t, root, Options{Check: true}); len(d.Train) != 21 || len(d.Findings) != 1 {
+		t.Errorf("one bad of 21: %d pictures, %v", len(d.Train), d.Findings)
+	}
+}
+
+func TestHintsAtOtherPlaces(t *testing.T) {
+	root := tree(t, map[string]string{"set/train/a/1.png": "", "set/train/b/1.png": "", "set/test/a/1.png": "", "set/test/b/1.png": "", "clothing/x/1.png": "", "clothing/y/1.png": ""})
+	d := mustOpen(t, filepath.Join(root, "set", "train"), Options{})
+	if len(d.Findings) != 1 || d.Findings[0].Kind != "part-of-a-set" || !strings.HasSuffix(d.Findings[0].Text, "set") {
+		t.Errorf("findings %v", d.Findings)
+	}
+	t.Chdir(root)
+	d = mustOpen(t, "clothing", Options{})
+	if !slices.Equal(kinds(d), []string{"built-in-hidden"}) || !slices.Equal(d.Classes, []string{"x", "y"}) {
+		t.Errorf("%v, findings %v", d.Classes, d.Findings)
+	}
+	t.Chdir(filepath.Join(root, "clothing"))
+	if d := mustOpen(t, ".", Options{}); d.Name != "clothing" || d.Train[0].Path != "x/1.png" {
+		t.Errorf("name %s, path %s", d.Name, d.Train[0].Path)
+	}
+}
+
+func TestNothingOfTheUsersChanges(t *testing.T) {
+	root := tree(t, map[string]string{"a/1.png": "", "a/2.png": "", "b/1.png": "", "b/2.png": "bad", "b/.DS_Store": "x"})
+	state := func() string {
+		var b strings.Builder
+		_ = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+			info, _ := d.Info()
+			content, _ := os.ReadFile(p)
+			b.WriteString(p + info.ModTime().String() + info.Mode().String() + string(content))
+			return err
+		})
+		return b.String()
+	}
+	before := state()
+	mustOpen(t, root, Options{Check: true, AllowBad: true, ValidSplit: 0.5, Leaks: "drop"})
+	if state() != before {
+		t.Error("the user's folder changed")
 	}
 }
 
