@@ -77,6 +77,17 @@ func TestDroppingLeaksLeavesEveryClassAPicture(t *testing.T) {
 	}
 }
 
+func TestValidationInTestIsNamed(t *testing.T) {
+	root := tree(t, map[string]string{"train/a/1.png": "", "train/b/1.png": "", "val/a/1.png": "=1", "val/b/1.png": "", "test/a/1.png": "=1", "test/b/2.png": ""})
+	d := mustOpen(t, root, Options{Check: true})
+	if got := strings.Join(kinds(d), " "); got != "valid-in-test" {
+		t.Errorf("findings %q", got)
+	}
+	if part, _ := d.ChosenOn(); part != Valid {
+		t.Errorf("chosen on %s", part)
+	}
+}
+
 func TestFingerprintKnowsTheSplit(t *testing.T) {
 	files := map[string]string{}
 	for i := range 10 {

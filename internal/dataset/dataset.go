@@ -142,6 +142,8 @@ func (d *Dataset) Counts(s Split) []int {
 // ChosenOn is the part that chooses the best epoch, and a sentence that says so.
 func (d *Dataset) ChosenOn() (Split, string) {
 	switch {
+	case len(d.Valid)+len(d.Test) == 0:
+		return Test, "there are no pictures to choose the best epoch on"
 	case len(d.Valid) > 0 && len(d.Test) > 0:
 		return Valid, "the best epoch is chosen on the validation pictures; the test pictures only report"
 	case len(d.Valid) > 0:
@@ -221,7 +223,7 @@ func list(ctx context.Context, location string, o Options) (source, []entry, []F
 		var entries []entry
 		var found []Finding
 		if info.IsDir() {
-			src, entries, found, err = listFolder(location)
+			src, entries, found, err = listFolder(ctx, location)
 			found = append(found, partOfASet(location)...)
 		} else {
 			src, entries, found, err = listArchive(ctx, location, info)

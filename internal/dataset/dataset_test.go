@@ -266,6 +266,10 @@ func TestSavedSplit(t *testing.T) {
 	if !slices.Equal(rels(d.Train), rels(e.Train)) || !slices.Equal(rels(d.Test), rels(e.Test)) {
 		t.Error("the saved split was not restored")
 	}
+	whole := mustOpen(t, root, Options{})
+	if err := whole.ApplySplit(d.SplitFile()); err != nil || !whole.Held || len(whole.Test) != 2 {
+		t.Errorf("applied to all: %v, held %v, %d test pictures", err, whole.Held, len(whole.Test))
+	}
 	os.Remove(filepath.Join(root, "a/1.png"))
 	f := mustOpen(t, root, Options{})
 	if err := f.ApplySplit(d.SplitFile()); err == nil {

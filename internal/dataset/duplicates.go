@@ -28,7 +28,7 @@ func (d *Dataset) duplicates(drop bool) {
 			}
 		}
 	}
-	var leaks, within, conflict [][]string
+	var leaks, judged, within, conflict [][]string
 	leaked := map[string]bool{}
 	for _, g := range groups {
 		if len(g) < 2 {
@@ -47,6 +47,9 @@ func (d *Dataset) duplicates(drop bool) {
 				leaked[c.s.Path] = c.part == Train
 			}
 		}
+		if parts[Valid] > 0 && parts[Test] > 0 {
+			judged = append(judged, paths)
+		}
 		if slices.Max(slices.Collect(maps.Values(parts))) > 1 {
 			within = append(within, paths)
 		}
@@ -60,6 +63,7 @@ func (d *Dataset) duplicates(drop bool) {
 		d.Train = slices.DeleteFunc(slices.Clone(d.Train), func(s Sample) bool { return leaked[s.Path] })
 	}
 	d.copies("leak", leaks, "byte for byte both in training and in what it is judged by; "+does)
+	d.copies("valid-in-test", judged, "both in validation and in test")
 	d.copies("duplicate", within, "more than once in the same part")
 	d.copies("label-conflict", conflict, "under two labels")
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,11 +51,14 @@ func (f *folderSource) key() string {
 
 // listFolder lists all files below root, through symbolic links as ImageFolder
 // does, each real folder once a path.
-func listFolder(root string) (source, []entry, []Finding, error) {
+func listFolder(ctx context.Context, root string) (source, []entry, []Finding, error) {
 	var entries []entry
 	var findings []Finding
 	var walk func(dir, rel string, above []fs.FileInfo) error
 	walk = func(dir, rel string, above []fs.FileInfo) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		info, err := os.Stat(dir)
 		if err != nil {
 			return err

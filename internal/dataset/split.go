@@ -94,12 +94,13 @@ func (d *Dataset) sort() {
 // splitFile is which pictures are in which part, by path within the dataset.
 type splitFile struct {
 	Version int                `json:"version"`
+	Held    bool               `json:"held"` // test was split off by Graft
 	Parts   map[Split][]string `json:"parts"`
 }
 
 // SplitFile is the dataset's split as JSON, to be applied to the same pictures later.
 func (d *Dataset) SplitFile() []byte {
-	f := splitFile{Version: 1, Parts: map[Split][]string{}}
+	f := splitFile{Version: 1, Held: d.Held, Parts: map[Split][]string{}}
 	for _, part := range []Split{Train, Valid, Test} {
 		for _, s := range d.Samples(part) {
 			f.Parts[part] = append(f.Parts[part], s.rel())
@@ -144,7 +145,7 @@ func (d *Dataset) ApplySplit(saved []byte) error {
 		slices.Sort(gone)
 		return fmt.Errorf("%d pictures of the saved split are not there any more or stand twice in it, %s first: use --all to evaluate on everything", len(gone), gone[0])
 	}
-	d.Train, d.Valid, d.Test = parts[Train], parts[Valid], parts[Test]
+	d.Train, d.Valid, d.Test, d.Held = parts[Train], parts[Valid], parts[Test], f.Held
 	d.sort()
 	var fresh []string
 	for rel := range byRel {
