@@ -1,0 +1,206 @@
+package graft
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"os"
+	"slices"
+	"sync"
+
+	"graft/internal/dataset"
+	"graft/internal/engine"
+	"graft/internal/eval"
+	"graft/internal/graph"
+	"graft/internal/model"
+	"graft/internal/rundir"
+	"graft/internal/train"
+	"graft/internal/transform"
+)
+
+// A Classifier answers which class a picture is of. It is safe for concurrent use.
+type Classifier struct {
+	Model   string   // the architecture
+	Path    string   // of the model file
+	Classes []string // in the order of the outputs
+
+	pre    transform.Preprocess
+	engine engine.Engine
+	graph  *graph.Graph
+	data   string // fingerprint of the training data
+
+	mu  sync.Mutex
+	net engine.Network
+	x   []float32
+	out []float32
+}
+
+// A Prediction is a classifier's answer for one picture.
+type Prediction struct {
+	Label string
+	Prob  float64
+	TopK  []LabelProb // all classes, the most probable first
+}
+
+// A LabelProb is a class and its probability.
+type LabelProb struct {
+	Label string  `json:"label"`
+	Prob  float64 `json:"prob"`
+}
+
+// batchSize is how many pictures the engine takes at once.
+const batchSize = 32
+
+// Open loads a classifier from a run directory (its best model) or a model file.
+func Open(path string) (*Classifier, error) { return OpenThreads(path, 0) }
+
+// OpenThreads is Open with a number of threads, 0 for one a processor.
+func OpenThreads(path string, threads int) (*Classifier, error) {
+	file, err := rundir.Find(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := rundir.ReadModel(file)
+	if err != nil {
+		return nil, err
+	}
+	arch, err := model.Find(m.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := m.Preprocess.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c := &Classifier{Model: m.Name, Path: file, Classes: m.Classes, pre: m.Preprocess, data: m.Data}
+	c.graph = arch.Build(len(m.Classes), m.Preprocess.Crop)
+	values, err := model.Restore(c.graph, m.State)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.engine, err = newEngine(threads); err != nil {
+		return nil, err
+	}
+	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: batchSize}); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	train.Load(c.net, values)
+	c.x = make([]float32, batchSize*c.graph.Input().Len())
+	c.out = make([]float32, batchSize*len(c.Classes))
+	return c, nil
+}
+
+// Close gives the classifier's memory and threads back.
+func (c *Classifier) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.net.Close()
+}
+
+// Device names the processor that answers.
+func (c *Classifier) Device() string { return c.engine.Device() }
+
+// Predict classifies pictures; the answers are in their order.
+func (c *Classifier) Predict(ctx context.Context, images ...image.Image) ([]Prediction, error) {
+	pics := make([]*transform.Picture, len(images))
+	for i, img := range images {
+		if img == nil || img.Bounds().Empty() {
+			return nil, fmt.Errorf("picture %d is empty", i)
+		}
+		pics[i] = dataset.FromImage(img)
+	}
+	return c.predict(ctx, pics)
+}
+
+// PredictBytes classifies the picture in a file's bytes, upright by its
+// orientation tag.
+func (c *Classifier) PredictBytes(ctx context.Context, data []byte) (Prediction, error) {
+	pic, err := dataset.Decode(data, dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"})
+	if err != nil {
+		return Prediction{}, err
+	}
+	p, err := c.predict(ctx, []*transform.Picture{pic})
+	if err != nil {
+		return Prediction{}, err
+	}
+	return p[0], nil
+}
+
+// PredictFile classifies the picture in a file.
+func (c *Classifier) PredictFile(ctx context.Context, path string) (Prediction, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Prediction{}, err
+	}
+	return c.PredictBytes(ctx, data)
+}
+
+func (c *Classifier) predict(ctx context.Context, pics []*transform.Picture) ([]Prediction, error) {
+	ready := make([]*transform.Picture, len(pics))
+	for i, p := range pics {
+		ready[i] = c.pre.Eval(p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var answers []Prediction
+	size := c.graph.Input().Len()
+	for len(ready) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(len(ready), batchSize)
+		for i, p := range ready[:n] {
+			c.pre.Normalize(c.x[i*size:(i+1)*size], p)
+		}
+		if err := c.net.Infer(c.x, n, c.out); err != nil {
+			return nil, err
+		}
+		for i := range n {
+			row := c.out[i*len(c.Classes) : (i+1)*len(c.Classes)]
+			eval.Softmax(row)
+			answers = append(answers, c.answer(row))
+		}
+		ready = ready[n:]
+	}
+	return answers, nil
+}
+
+func (c *Classifier) answer(probs []float32) Prediction {
+	p := Prediction{}
+	for i, v := range probs {
+		p.TopK = append(p.TopK, LabelProb{c.Classes[i], float64(v)})
+	}
+	slices.SortStableFunc(p.TopK, func(a, b LabelProb) int {
+		switch {
+		case a.Prob > b.Prob:
+			return -1
+		case a.Prob < b.Prob:
+			return 1
+		}
+		return 0
+	})
+	p.Label, p.Prob = p.TopK[0].Label, p.TopK[0].Prob
+	return p
+}
+
+// Tensors infers pictures and returns the numbers that the network read, NHWC,
+// and its logits: for comparing with other programs.
+func (c *Classifier) Tensors(pictures [][]byte) (x, logits []float32, err error) {
+	size := c.graph.Input().Len()
+	x = make([]float32, len(pictures)*size)
+	logits = make([]float32, len(pictures)*len(c.Classes))
+	for i, data := range pictures {
+		pic, err := dataset.Decode(data, dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"})
+		if err != nil {
+			return nil, nil, err
+		}
+		c.pre.Normalize(x[i*size:(i+1)*size], c.pre.Eval(pic))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range pictures {
+		if err := c.net.Infer(x[i*size:], 1, logits[i*len(c.Classes):]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return x, logits, nil
+}

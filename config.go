@@ -1,0 +1,124 @@
+package graft
+
+import (
+	"graft/internal/dataset"
+	"graft/internal/train"
+)
+
+// Version is this program's version; it is written into every model file.
+const Version = "0.1.0"
+
+// A Config says what to train on what, and how. The zero value of every field
+// but Data is its default; a field that is set wins over the recipe.
+type Config struct {
+	Data    string // a folder, an archive, or a built-in set by name
+	Model   string // "" is resnet18
+	Weights string // "" or "auto": the model's published weights; "none": from scratch; else a file or an address
+	Recipe  string // "" is plain; d2l is the lesson of "Dive into Deep Learning"
+
+	Epochs        int
+	Batch         int
+	LR            float64
+	HeadLRX       float64  // the output layer's rate is LR times this
+	Momentum      *float64 // see Float
+	WeightDecay   *float64
+	NoParamGroups bool // one rate for all parameters
+
+	Split    float64 // share held out of a folder without a split; 0 is 0.2
+	Seed     uint64
+	Leaks    string // keep or drop: training pictures that stand in test or validation too
+	AllowBad bool   // accept classes of which more than a tenth cannot be read
+	// MaxPixels limits a picture's size; 0 is Pillow's limit, 89 million.
+	MaxPixels  int
+	EXIF       string // apply (the default) or ignore the orientation tag
+	CacheBytes int    // for decoded pictures; 0 is 384 MB, negative is none
+
+	Threads int    // 0 is as many as there are processors
+	Out     string // the run's directory; "" is runs/DATA-MODEL, numbered where that exists
+	Force   bool   // replace a run that is there
+	Command []string
+
+	// Events hears of what happens: Plan, Checking, Fetching, Finding, Progress,
+	// Epoch, Warning and Done values, from one goroutine at a time. It may be nil.
+	Events func(Event)
+}
+
+// Float is a pointer to v, for fields of Config where 0 is not the default.
+func Float(v float64) *float64 { return &v }
+
+// An Event is one of the types that Config.Events lists.
+type Event any
+
+// Events of a run; see their fields.
+type (
+	// Progress is how far training or evaluation has come in an epoch.
+	Progress = train.Progress
+	// Epoch is what an epoch ended with.
+	Epoch = train.Epoch
+	// Done is what the whole run ended with.
+	Done = train.Done
+	// Finding is something noticed about the data before training.
+	Finding = dataset.Finding
+)
+
+// Checking is how many files have been opened before training.
+type Checking struct{ Done, Total int }
+
+// Fetching is how much of a download has arrived; Total is 0 when unknown.
+type Fetching struct {
+	What        string
+	Done, Total int64
+}
+
+// Warning is something that went wrong and does not end the run.
+type Warning struct{ Text string }
+
+// Plan is what will run, every default filled in, before it starts.
+type Plan struct {
+	Dir, Device, Model, Weights string
+	WeightsHash, Data           string
+	Classes                     []string
+	Train, Valid, Test          int
+	ChosenOn                    string // a sentence
+	Recipe                      string
+	Epochs, Batch               int
+	LR, HeadLRX                 float64
+	Momentum, WeightDecay       float64
+	ParamGroups                 bool
+	Loss                        string // mean or sum
+	Size                        int
+	Seed                        uint64
+	Threads                     int
+	Parameters, Trainable       int
+	MegabytesEngine             int
+}
+
+// recipe resolves the settings: the config's, else the recipe's.
+func (c *Config) recipe() (train.Recipe, error) {
+	r, err := train.FindRecipe(c.Recipe, c.Weights == "none")
+	if err != nil {
+		return r, err
+	}
+	if c.Epochs != 0 {
+		r.Epochs = c.Epochs
+	}
+	if c.Batch != 0 {
+		r.Batch = c.Batch
+	}
+	if c.LR != 0 {
+		r.LR = c.LR
+	}
+	if c.HeadLRX != 0 {
+		r.HeadLRX = c.HeadLRX
+	}
+	if c.Momentum != nil {
+		r.Momentum = *c.Momentum
+	}
+	if c.WeightDecay != nil {
+		r.WeightDecay = *c.WeightDecay
+	}
+	if c.NoParamGroups {
+		r.Groups = false
+	}
+	return r, r.Check()
+}

@@ -1,0 +1,98 @@
+package graft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"graft/internal/dataset"
+	"graft/internal/eval"
+	"graft/internal/rundir"
+)
+
+// An EvalConfig says which model to measure on which pictures.
+type EvalConfig struct {
+	Model string // a run directory or a model file
+	Data  string
+	// All measures on every picture. Otherwise a folder with a test or validation
+	// part is measured on that, and one without on what the run held out of it.
+	All     bool
+	Threads int
+	Events  func(Event) // Checking, Fetching, Finding, Warning; may be nil
+}
+
+// An Evaluation is what a model got right.
+type Evaluation struct {
+	N         int
+	Loss      float64 // mean cross-entropy
+	Accuracy  float64
+	Classes   []eval.Class
+	Confusion [][]int // [label][predicted], in the order of Classes
+	Part      string  // which pictures: test, val, held-out, all
+}
+
+// Evaluate measures a model on labelled pictures. Classes are matched by name.
+func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
+	if e.Events == nil {
+		e.Events = func(Event) {}
+	}
+	c, err := OpenThreads(e.Model, e.Threads)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	d, err := dataset.Open(ctx, e.Data, dataset.Options{
+		Check: true, Evaluate: true, AllowBad: true, Threads: e.Threads, Decode: dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"},
+		Progress:      func(done, total int) { e.Events(Checking{done, total}) },
+		FetchProgress: func(done, total int64) { e.Events(Fetching{e.Data, done, total}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	part, samples, err := e.samples(c, d)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range d.Findings {
+		e.Events(f)
+	}
+	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: batchSize, Preprocess: c.pre, Workers: e.Threads,
+		Warn: func(err error) { e.Events(Warning{"left out: " + err.Error()}) }})
+	r, err := eval.Run(ctx, c.net, len(c.Classes), l.Epoch(ctx, 0), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Evaluation{N: r.N, Loss: r.Loss, Accuracy: r.Accuracy, Classes: r.Classes(c.Classes), Confusion: r.Confusion, Part: part}, nil
+}
+
+// samples chooses the pictures to measure on, labelled as the model numbers its classes.
+func (e *EvalConfig) samples(c *Classifier, d *dataset.Dataset) (string, []dataset.Sample, error) {
+	part := "all"
+	split, err := os.ReadFile(filepath.Join(filepath.Dir(c.Path), rundir.SplitFile))
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return "", nil, err
+	case e.All:
+	case len(d.Test) > 0:
+		part = "test"
+	case len(d.Valid) > 0:
+		part = "val"
+	case err == nil:
+		if err := d.ApplySplit(split); err != nil {
+			return "", nil, fmt.Errorf("%s: %w", e.Data, err)
+		}
+		part = "held-out"
+	}
+	if err := d.Relabel(c.Classes); err != nil {
+		return "", nil, err
+	}
+	switch part {
+	case "test", "held-out":
+		return part, d.Test, nil
+	case "val":
+		return part, d.Valid, nil
+	}
+	return part, append(append(append([]dataset.Sample(nil), d.Train...), d.Valid...), d.Test...), nil
+}

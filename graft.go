@@ -1,0 +1,372 @@
+// Package graft fine-tunes image classifiers on a CPU: it takes a network
+// trained on ImageNet, keeps everything but the output layer, grafts a new one
+// on for the classes of a folder of pictures, and trains the whole.
+//
+//	run, err := graft.Train(ctx, graft.Config{Data: "photos", Model: "squeezenet1_1"})
+//	c, err := graft.Open(run.Dir)
+//	predictions, err := c.Predict(ctx, img)
+//
+// The command graft is this package with flags.
+package graft
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"graft/internal/dataset"
+	"graft/internal/engine"
+	"graft/internal/engine/cpu"
+	"graft/internal/fetch"
+	"graft/internal/graph"
+	"graft/internal/model"
+	"graft/internal/rundir"
+	"graft/internal/train"
+	"graft/internal/transform"
+	"graft/internal/weights"
+)
+
+// A Run is what training ended with.
+type Run struct {
+	Dir          string
+	Device       string
+	BestEpoch    int // 0 if no epoch was finished
+	BestTestAcc  float64
+	TestAcc      float64 // of the last epoch, as the next three
+	TrainAcc     float64 // running, over augmented batches
+	Loss         float64
+	ImagesPerSec float64 // of training steps, waits for data included
+	Interrupted  bool
+}
+
+// newEngine is the one place that chooses an engine.
+func newEngine(threads int) (engine.Engine, error) { return cpu.New(cpu.Options{Threads: threads}) }
+
+// A session is a training run being prepared.
+type session struct {
+	c      Config
+	recipe train.Recipe
+	model  *model.Model
+	data   *dataset.Dataset
+	cache  *dataset.Cache
+	pre    transform.Preprocess
+	origin rundir.Weights
+	graph  *graph.Graph
+	engine engine.Engine
+	net    engine.Network
+	dir    *rundir.Dir
+}
+
+// Train fine-tunes a model and writes a run directory. A cancelled context ends
+// it after the step under way; what was reached is kept and returned, with
+// Interrupted set and no error.
+func Train(ctx context.Context, c Config) (*Run, error) {
+	s := &session{c: c}
+	if s.c.Events == nil {
+		s.c.Events = func(Event) {}
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer s.net.Close()
+	return s.train(ctx)
+}
+
+// prepare does everything that can fail before the first step.
+func (s *session) prepare(ctx context.Context) (err error) {
+	c := &s.c
+	if c.Model == "" {
+		c.Model = "resnet18"
+	}
+	if c.Weights == "" {
+		c.Weights = "auto"
+	}
+	if s.model, err = model.Find(c.Model); err != nil {
+		return err
+	}
+	if s.recipe, err = c.recipe(); err != nil {
+		return err
+	}
+	if s.engine, err = newEngine(c.Threads); err != nil {
+		return err
+	}
+	if c.Out != "" {
+		if err := rundir.Check(c.Out, c.Force); err != nil {
+			return err
+		}
+	}
+	s.pre = s.model.Preprocess()
+	if c.EXIF != "" {
+		s.pre.EXIF = c.EXIF
+	}
+	if err := s.pre.Validate(); err != nil {
+		return err
+	}
+	if err := s.openData(ctx); err != nil {
+		return err
+	}
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	if c.Out == "" {
+		c.Out = freeName(filepath.Join("runs", s.data.Name+"-"+s.model.Name))
+	}
+	return s.createRun()
+}
+
+func (s *session) openData(ctx context.Context) (err error) {
+	c := &s.c
+	split := c.Split
+	if split == 0 {
+		split = 0.2
+	}
+	bytes := c.CacheBytes
+	if bytes == 0 {
+		bytes = dataset.DefaultCacheBytes
+	}
+	s.cache = dataset.NewCache(max(bytes, 0))
+	s.data, err = dataset.Open(ctx, c.Data, dataset.Options{
+		ValidSplit: split, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
+		Decode:        dataset.DecodeOptions{MaxPixels: c.MaxPixels, IgnoreEXIF: s.pre.EXIF == "ignore"},
+		Progress:      func(done, total int) { c.Events(Checking{done, total}) },
+		FetchProgress: func(done, total int64) { c.Events(Fetching{c.Data, done, total}) },
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range s.data.Findings {
+		c.Events(f)
+	}
+	return nil
+}
+
+// build compiles the network and gives it its first parameters.
+func (s *session) build(ctx context.Context) error {
+	s.graph = s.model.Build(len(s.data.Classes), s.pre.Crop)
+	values, err := s.values(ctx)
+	if err != nil {
+		return err
+	}
+	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
+	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: batch, Train: true}); err != nil {
+		return err
+	}
+	train.Load(s.net, values)
+	return nil
+}
+
+// values are the parameters that training begins with.
+func (s *session) values(ctx context.Context) ([][]float32, error) {
+	s.origin.Asked = s.c.Weights
+	var state *weights.StateDict
+	var err error
+	switch asked := s.c.Weights; {
+	case asked == "none":
+		return model.Initialise(s.graph, s.c.Seed), nil
+	case asked == "auto":
+		w := s.model.Default()
+		if w == nil {
+			return nil, fmt.Errorf("no weights are published for %s: give a file, or train from scratch with --weights none", s.model.Name)
+		}
+		s.origin.Name, s.origin.Source = s.model.Name+"."+w.Tag, w.Origin
+		state, err = model.LoadWeights(ctx, s.model, w, func(done, total int64) { s.c.Events(Fetching{w.File.Name, done, total}) })
+	case strings.HasPrefix(asked, "http://") || strings.HasPrefix(asked, "https://"):
+		file := fetch.File{Name: "given/" + path.Base(strings.SplitN(asked, "?", 2)[0]), URL: asked}
+		s.origin.Source = asked
+		var at string
+		if at, err = fetch.Get(ctx, file, func(done, total int64) { s.c.Events(Fetching{asked, done, total}) }); err == nil {
+			state, err = weights.Open(at)
+		}
+	default:
+		s.origin.Source = asked
+		state, err = weights.Open(asked)
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("--weights %s: no such file (auto, none, a file or an address)", asked)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.origin.SHA256 = state.SHA256
+	values, err := model.Graft(s.graph, state, s.c.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s with the weights %s: %w", s.model.Name, s.c.Weights, err)
+	}
+	return values, nil
+}
+
+// freeName is the path, or the path with the first number that is free.
+func freeName(path string) string {
+	name := path
+	for n := 2; ; n++ {
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", path, n)
+	}
+}
+
+func (s *session) createRun() (err error) {
+	c, r, d := &s.c, s.recipe, s.data
+	part, sentence := d.ChosenOn()
+	chosen := "test"
+	if part == dataset.Valid {
+		chosen = "val"
+	}
+	loss := "mean"
+	if r.Sum {
+		loss = "sum"
+	}
+	threads := c.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	var findings []string
+	for _, f := range d.Findings {
+		findings = append(findings, f.Text)
+	}
+	split := 0.0
+	if d.Held {
+		split = max(c.Split, 0)
+		if split == 0 {
+			split = 0.2
+		}
+	}
+	leaks := c.Leaks
+	if leaks == "" {
+		leaks = "keep"
+	}
+	s.dir, err = rundir.Create(c.Out, c.Force, &rundir.Config{
+		Graft: Version, Command: c.Command, Started: time.Now().UTC().Truncate(time.Second),
+		Model: s.model.Name, Weights: s.origin,
+		Data: rundir.Data{Location: c.Data, Name: d.Name, Fingerprint: d.Fingerprint, Classes: d.Classes,
+			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
+			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels)},
+		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
+			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads},
+		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
+	})
+	if err != nil {
+		return err
+	}
+	if d.Held {
+		if err := s.dir.WriteSplit(json.RawMessage(d.SplitFile())); err != nil {
+			return err
+		}
+	}
+	params, _ := graph.Counts(s.graph)
+	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
+		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch,
+		LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum, WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss,
+		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: params, MegabytesEngine: s.net.Bytes() >> 20})
+	return nil
+}
+
+func (s *session) weightsName() string {
+	switch {
+	case s.origin.Name != "":
+		return s.origin.Name
+	case s.origin.Asked == "none":
+		return "none, from random initialisation"
+	}
+	return s.origin.Source
+}
+
+// cpuName is the processor's name where the system tells it.
+func cpuName() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return ""
+}
+
+func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
+	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
+	l := dataset.NewLoader(samples, dataset.LoaderOptions{
+		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Seed: s.c.Seed, Workers: s.c.Threads, Cache: s.cache,
+		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
+		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
+	})
+	return train.Source{Batches: l.Epoch, Images: len(samples)}
+}
+
+func (s *session) train(ctx context.Context) (*Run, error) {
+	d := s.data
+	job := train.Job{Net: s.net, Graph: s.graph, Recipe: s.recipe, Seed: s.c.Seed, Train: s.source(d.Train, true),
+		Keep: s.keep, Emit: func(e train.Event) { s.c.Events(e) }}
+	job.Recipe.Batch = min(job.Recipe.Batch, max(len(d.Train), 1))
+	if train.DropsLast(s.graph, len(d.Train), job.Recipe.Batch) {
+		s.c.Events(Warning{"the last batch of an epoch has a single picture, of which batch normalisation has no variance: it is left out"})
+	}
+	switch {
+	case len(d.Valid) > 0 && len(d.Test) > 0:
+		val := s.source(d.Valid, false)
+		job.Val, job.Test = &val, s.source(d.Test, false)
+	case len(d.Valid) > 0:
+		job.Test = s.source(d.Valid, false)
+	default:
+		job.Test = s.source(d.Test, false)
+	}
+	done, err := train.Run(ctx, job)
+	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted}
+	if done.Last != nil {
+		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
+		run.BestEpoch, run.BestTestAcc = done.Best.Epoch, done.Best.Test.Accuracy
+	}
+	if e := s.dir.WriteDone(run.metrics()); err == nil {
+		err = e
+	}
+	if err != nil {
+		if run.BestEpoch > 0 {
+			err = fmt.Errorf("%w (the best model so far, of epoch %d, is kept in %s)", err, run.BestEpoch, run.Dir)
+		}
+		return run, err
+	}
+	return run, nil
+}
+
+func (r *Run) metrics() rundir.Done {
+	return rundir.Done{Event: "done", Run: r.Dir, BestEpoch: r.BestEpoch, BestTestAcc: rundir.Round(r.BestTestAcc), TestAcc: rundir.Round(r.TestAcc),
+		TrainAcc: rundir.Round(r.TrainAcc), Loss: rundir.Round(r.Loss), ImagesPerSec: rundir.Round(r.ImagesPerSec), Interrupted: r.Interrupted}
+}
+
+// keep writes an epoch's model and metrics.
+func (s *session) keep(e train.Epoch, state *train.State) error {
+	m := &rundir.Model{Name: s.model.Name, Classes: s.data.Classes, Preprocess: s.pre, Data: s.data.Fingerprint, Version: Version,
+		Graph: s.graph, Params: state.Params, Steps: state.Steps}
+	if e.Best {
+		if err := s.dir.WriteBest(m); err != nil {
+			return err
+		}
+	}
+	if err := s.dir.WriteLast(m); err != nil {
+		return err
+	}
+	return s.dir.WriteEpoch(EpochMetrics(e))
+}
+
+// EpochMetrics is an epoch as metrics.jsonl and --json have it.
+func EpochMetrics(e Epoch) rundir.Epoch {
+	m := rundir.Epoch{Event: "epoch", Epoch: e.Epoch, Loss: rundir.Round(e.Loss), TrainAcc: rundir.Round(e.TrainAcc), TestAcc: rundir.Round(e.Test.Accuracy),
+		TestLoss: rundir.Round(e.Test.Loss), LR: e.Rate, ImagesPerSec: rundir.Round(e.ImagesPerSec), Best: e.Best}
+	if e.Val != nil {
+		m.ValAcc, m.ValLoss = Float(rundir.Round(e.Val.Accuracy)), Float(rundir.Round(e.Val.Loss))
+	}
+	return m
+}
+
+// DoneMetrics is a run's end as metrics.jsonl and --json have it.
+func DoneMetrics(r *Run) rundir.Done { return r.metrics() }

@@ -1,0 +1,117 @@
+package rundir
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A Config is config.json: everything to run it again, and on what it ran.
+type Config struct {
+	Format  int       `json:"format"` // Format; marks the directory as a run
+	Graft   string    `json:"graft_version"`
+	Command []string  `json:"command,omitempty"`
+	Started time.Time `json:"started"`
+
+	Model    string   `json:"model"`
+	Weights  Weights  `json:"weights"`
+	Data     Data     `json:"data"`
+	Settings Settings `json:"settings"`
+	Machine  Machine  `json:"machine"`
+}
+
+// Weights says where training began.
+type Weights struct {
+	Asked  string `json:"asked"` // auto, none, a file or an address
+	Name   string `json:"name,omitempty"`
+	Source string `json:"source,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// Data says on what it was trained.
+type Data struct {
+	Location    string   `json:"location"`
+	Name        string   `json:"name"`
+	Fingerprint string   `json:"fingerprint"`
+	Classes     []string `json:"classes"`
+	Train       int      `json:"train"`
+	Val         int      `json:"val"`
+	Test        int      `json:"test"`
+	ChosenOn    string   `json:"best_chosen_on"` // "val" or "test"
+	Findings    []string `json:"findings,omitempty"`
+
+	Split     float64 `json:"split"`
+	Leaks     string  `json:"leaks"`
+	EXIF      string  `json:"exif"`
+	AllowBad  bool    `json:"allow_bad,omitempty"`
+	MaxPixels int64   `json:"max_pixels,omitempty"`
+}
+
+// Settings are the recipe as it ran, every default written out.
+type Settings struct {
+	Recipe      string  `json:"recipe"`
+	Epochs      int     `json:"epochs"`
+	Batch       int     `json:"batch"`
+	LR          float64 `json:"lr"`
+	HeadLRX     float64 `json:"head_lr_x"`
+	Momentum    float64 `json:"momentum"`
+	WeightDecay float64 `json:"weight_decay"`
+	ParamGroups bool    `json:"param_groups"`
+	Loss        string  `json:"loss"` // "mean" or "sum" over the batch
+	Size        int     `json:"size"`
+	Seed        uint64  `json:"seed"`
+	Threads     int     `json:"threads"`
+}
+
+// Machine is where it ran.
+type Machine struct {
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	CPU    string `json:"cpu,omitempty"`
+	CPUs   int    `json:"cpus"`
+	Go     string `json:"go"`
+	Device string `json:"device"`
+}
+
+// A NewerError refuses a file of a later program.
+type NewerError struct {
+	Path   string
+	Format string
+	By     string // the version that wrote it
+}
+
+func (e *NewerError) Error() string {
+	by := ""
+	if e.By != "" {
+		by = ", written by graft " + e.By
+	}
+	return fmt.Sprintf("%s has format %s%s; this graft reads up to %d: use a newer graft", e.Path, e.Format, by, Format)
+}
+
+func readConfig(dir string) (*Config, error) {
+	path := filepath.Join(dir, ConfigFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var head struct {
+		Format *int   `json:"format"`
+		Graft  string `json:"graft_version"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if head.Format == nil || head.Graft == "" {
+		return nil, fmt.Errorf("%s is not the config of a run", path)
+	}
+	if *head.Format > Format {
+		return nil, &NewerError{path, fmt.Sprint(*head.Format), head.Graft}
+	}
+	c := new(Config)
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}

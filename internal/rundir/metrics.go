@@ -1,0 +1,40 @@
+package rundir
+
+import "math"
+
+// An Epoch is a line of metrics.jsonl.
+type Epoch struct {
+	Event        string   `json:"event"` // "epoch"
+	Epoch        int      `json:"epoch"`
+	Loss         float64  `json:"loss"`
+	TrainAcc     float64  `json:"train_acc"`
+	TestAcc      float64  `json:"test_acc"`
+	TestLoss     float64  `json:"test_loss"`
+	ValAcc       *float64 `json:"val_acc,omitempty"`
+	ValLoss      *float64 `json:"val_loss,omitempty"`
+	LR           float64  `json:"lr"`
+	ImagesPerSec float64  `json:"img_s"`
+	Best         bool     `json:"best"`
+}
+
+// A Done is the last line of metrics.jsonl.
+type Done struct {
+	Event        string  `json:"event"` // "done"
+	Run          string  `json:"run"`
+	BestEpoch    int     `json:"best_epoch"`
+	BestTestAcc  float64 `json:"best_test_acc"`
+	TestAcc      float64 `json:"test_acc"`
+	TrainAcc     float64 `json:"train_acc"`
+	Loss         float64 `json:"loss"`
+	ImagesPerSec float64 `json:"img_s"`
+	Interrupted  bool    `json:"interrupted,omitempty"`
+}
+
+// Round keeps six significant digits, so that lines are short and stable.
+func Round(v float64) float64 {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return v
+	}
+	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}
