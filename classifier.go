@@ -204,3 +204,6 @@ func (c *Classifier) Tensors(pictures [][]byte) (x, logits []float32, err error)
 	}
 	return x, logits, nil
 }
+
+// Size is the side of the square that the network reads.
+func (c *Classifier) Size() int { return c.pre.Crop }

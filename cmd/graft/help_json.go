@@ -1,0 +1,26 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// newHelpJSON is the help topic "json": what scripts may rely on.
+func newHelpJSON() *cobra.Command {
+	return &cobra.Command{
+		Use:   "json",
+		Short: "What --json prints: names that scripts may rely on",
+		Long: `With --json standard output has one JSON object a line and nothing else; notes go to standard error.
+New names may be added, these stay:
+
+train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"img_s":40.1}   one an epoch
+         also val_acc and val_loss where there are validation pictures, test_loss, lr, best
+         {"event":"done","run":DIR,"best_epoch":3,"best_test_acc":0.86,"test_acc":0.85,"train_acc":0.9,"loss":0.2,"img_s":40.1}
+         train_acc is running, over augmented batches; img_s counts training steps, waits for data included;
+         "interrupted":true after Ctrl-C
+predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
+         {"path":P,"error":E}; the rest go on, and the exit code is 1
+eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
+         confusion has a row for each class as it is, a column for each as answered; part says which pictures
+bench    {"model":M,"batch":32,"threads":2,"isa":"avx512","train_img_s":20,"infer_img_s":60,"peak_gflops":230,"train_roof":0.9,"infer_roof":0.9}
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.`,
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"graft"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// A report prints a run's events: progress bars on a terminal, plain lines in a
+// pipe, JSON lines on request.
+type report struct {
+	out    io.Writer // results
+	err    io.Writer // what goes on
+	json   bool
+	bars   *mpb.Progress // nil without a terminal
+	bar    *mpb.Bar
+	what   string // the bar's phase
+	status string // behind the bar
+	last   time.Time
+}
+
+// newReport prints for a command; end must be called before anything else is printed.
+func newReport(c *cobra.Command, asJSON bool) (r *report, end func()) {
+	r = &report{out: c.OutOrStdout(), err: os.Stderr, json: asJSON}
+	if terminal() && !asJSON {
+		r.bars = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(40), mpb.WithRefreshRate(120*time.Millisecond))
+	}
+	return r, func() {
+		if r.bars != nil {
+			r.endBar()
+			r.bars.Wait()
+		}
+	}
+}
+
+func (r *report) event(e graft.Event) {
+	switch e := e.(type) {
+	case graft.Checking:
+		r.advance("checking pictures", int64(e.Done), int64(e.Total), "")
+	case graft.Fetching:
+		r.advance("fetching "+e.What, e.Done>>10, e.Total>>10, "")
+	case graft.Progress:
+		r.progress(e)
+	case graft.Finding:
+		r.line("note: %s%s", e.Text, examples(e.Paths))
+	case graft.Warning:
+		r.line("warning: %s", e.Text)
+	case graft.Plan:
+		r.plan(e)
+	case graft.Epoch:
+		r.epoch(e)
+	}
+}
+
+// line prints a line beside the bars.
+func (r *report) line(format string, args ...any) {
+	if r.json {
+		fmt.Fprintf(r.err, format+"\n", args...)
+		return
+	}
+	r.endBar()
+	fmt.Fprintf(r.outOfTheWay(), format+"\n", args...)
+}
+
+func (r *report) outOfTheWay() io.Writer {
+	if r.bars != nil {
+		return r.bars
+	}
+	return r.out
+}
+
+// examples are the first of many paths.
+func examples(paths []string) string {
+	const most = 3
+	switch {
+	case len(paths) < 2:
+		return ""
+	case len(paths) > most:
+		return fmt.Sprintf(": %s and %d more", strings.Join(paths[:most], ", "), len(paths)-most)
+	}
+	return ": " + strings.Join(paths, ", ")
+}
+
+func (r *report) progress(p graft.Progress) {
+	what := fmt.Sprintf("epoch %d/%d", p.Epoch, p.Epochs)
+	status := fmt.Sprintf("%.1f img/s", p.ImagesPerSec)
+	if p.Phase == "train" {
+		status = fmt.Sprintf("%.1f img/s  loss %.3f  acc %.3f", p.ImagesPerSec, p.Loss, p.Accuracy)
+	} else {
+		what += " " + string(p.Phase)
+	}
+	r.advance(what, int64(p.Images), int64(p.TotalImages), status)
+}
+
+// advance moves the bar of a phase, or, without a terminal, says now and then how far it is.
+func (r *report) advance(what string, done, total int64, status string) {
+	switch {
+	case r.json:
+	case r.bars != nil:
+		if r.what != what {
+			r.endBar()
+			r.what = what
+			r.bar = r.bars.AddBar(max(total, 1), mpb.BarRemoveOnComplete(),
+				mpb.PrependDecorators(decor.Name(what+" ", decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
+				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return r.status }), decor.Name("  "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
+		}
+		r.status = status
+		r.bar.SetCurrent(done)
+	case time.Since(r.last) > 20*time.Second || r.last.IsZero() && done == total:
+		if !r.last.IsZero() {
+			fmt.Fprintf(r.out, "%s: %d of %d  %s\n", what, done, total, status)
+		}
+		r.last = time.Now()
+	}
+}
+
+func (r *report) endBar() {
+	if r.bar != nil {
+		r.bar.Abort(true)
+		r.bar.Wait()
+		r.bar, r.what = nil, ""
+	}
+}
+
+// plan prints every setting, defaults included.
+func (r *report) plan(p graft.Plan) {
+	if r.json {
+		return
+	}
+	groups := fmt.Sprintf("body %g, output layer %g", p.LR, p.LR*p.HeadLRX)
+	if !p.ParamGroups {
+		groups = fmt.Sprintf("%g for all parameters", p.LR)
+	}
+	data := fmt.Sprintf("%s: %d classes (%s); %d training", p.Data, len(p.Classes), list(p.Classes), p.Train)
+	if p.Valid > 0 {
+		data += fmt.Sprintf(", %d validation", p.Valid)
+	}
+	if p.Test > 0 {
+		data += fmt.Sprintf(", %d test", p.Test)
+	}
+	weights := p.Weights
+	if p.WeightsHash != "" {
+		weights += ", SHA-256 " + p.WeightsHash[:12]
+	}
+	r.line("data      %s", data)
+	r.line("          %s", p.ChosenOn)
+	r.line("model     %s, %.1f M parameters, %d pixels", p.Model, float64(p.Parameters)/1e6, p.Size)
+	r.line("weights   %s", weights)
+	r.line("recipe    %s: %d epochs, batch %d, loss %s over the batch, learning rate %s,", p.Recipe, p.Epochs, p.Batch, p.Loss, groups)
+	r.line("          momentum %g, weight decay %g, seed %d", p.Momentum, p.WeightDecay, p.Seed)
+	r.line("device    %s, %d MB for the network", p.Device, p.MegabytesEngine)
+	r.line("run       %s", p.Dir)
+	r.line("")
+}
+
+func list(names []string) string {
+	if len(names) > 6 {
+		return strings.Join(names[:5], ", ") + fmt.Sprintf(", ... %d more", len(names)-5)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *report) epoch(e graft.Epoch) {
+	if r.json {
+		_ = json.NewEncoder(r.out).Encode(graft.EpochMetrics(e))
+		return
+	}
+	val := ""
+	if e.Val != nil {
+		val = fmt.Sprintf(", val acc %.3f", e.Val.Accuracy)
+	}
+	best := ""
+	if e.Best {
+		best = "  (best so far)"
+	}
+	r.line("epoch %d: loss %.3f, train acc %.3f%s, test acc %.3f, %.1f img/s%s", e.Epoch, e.Loss, e.TrainAcc, val, e.Test.Accuracy, e.ImagesPerSec, best)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"graft"
+
+	"github.com/spf13/cobra"
+)
+
+// trainFlags are what train and demo take.
+type trainFlags struct {
+	c                     graft.Config
+	momentum, weightDecay float64
+	cacheMB               int
+	json                  bool
+}
+
+func newTrain() *cobra.Command {
+	f := &trainFlags{}
+	c := &cobra.Command{
+		Use:   "train DATA",
+		Short: "Fine-tune a network on folders of pictures",
+		Long: `Fine-tune a network trained on ImageNet on your own classes.
+
+DATA is a folder with train/ and test/ or val/ (each with one folder a class), a folder of class
+folders, a .zip or .tar(.gz) of either, or a built-in set: clothing (inside the program), hotdog
+(downloaded once). The body learns at --lr, the new output layer at --head-lr-x times that.
+A flag wins over the recipe, the recipe over the default.`,
+		Example: "  graft train photos/\n  graft train photos.zip --model squeezenet1_1 --epochs 10\n  graft train hotdog --recipe d2l\n  graft train photos/ --weights none      # from scratch, for comparison",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.c.Data = args[0]
+			_, err := f.run(c)
+			return err
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func (f *trainFlags) add(c *cobra.Command) {
+	p := c.Flags()
+	p.StringVar(&f.c.Model, "model", "resnet18", "network to fine-tune (see graft models)")
+	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors) or a URL")
+	p.StringVar(&f.c.Recipe, "recipe", "plain", "plain, or d2l: the lesson of \"Dive into Deep Learning\"")
+	p.IntVar(&f.c.Epochs, "epochs", 5, "passes over the training pictures")
+	p.IntVar(&f.c.Batch, "batch", 64, "pictures a step")
+	p.Float64Var(&f.c.LR, "lr", 1e-3, "learning rate of the body")
+	p.Float64Var(&f.c.HeadLRX, "head-lr-x", 10, "the output layer's rate is --lr times this")
+	p.Float64Var(&f.momentum, "momentum", 0.9, "of stochastic gradient descent")
+	p.Float64Var(&f.weightDecay, "weight-decay", 1e-3, "L2 penalty")
+	p.BoolVar(&f.c.NoParamGroups, "no-param-groups", false, "one rate for all parameters")
+	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
+	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
+	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")
+	p.StringVar(&f.c.Out, "out", "", "directory of the run (default runs/DATA-MODEL)")
+	p.BoolVar(&f.c.Force, "force", false, "replace the run in --out")
+	p.StringVar(&f.c.Leaks, "leaks", "keep", "training pictures that stand in test or val too: keep or drop")
+	p.BoolVar(&f.c.AllowBad, "allow-bad", false, "go on if more than a tenth of a class cannot be read")
+	p.IntVar(&f.c.MaxPixels, "max-pixels", 0, "refuse larger pictures (default 89478485)")
+	p.StringVar(&f.c.EXIF, "exif", "apply", "orientation tag: apply, or ignore as torchvision does")
+	p.IntVar(&f.cacheMB, "cache-mb", 384, "memory for decoded pictures")
+	p.BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
+}
+
+// run trains as the flags say.
+func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
+	p := cmd.Flags()
+	// What was not given is left to the recipe.
+	for name, field := range map[string]*int{"epochs": &f.c.Epochs, "batch": &f.c.Batch} {
+		if !p.Changed(name) {
+			*field = 0
+		} else if *field < 1 {
+			return nil, usageError{fmt.Errorf("--%s is %d, must be at least 1", name, *field)}
+		}
+	}
+	for name, field := range map[string]*float64{"lr": &f.c.LR, "head-lr-x": &f.c.HeadLRX, "split": &f.c.Split} {
+		if !p.Changed(name) {
+			*field = 0
+		} else if !(*field > 0) {
+			return nil, usageError{fmt.Errorf("--%s is %g, must be above 0", name, *field)}
+		}
+	}
+	if f.c.Split >= 1 {
+		return nil, usageError{fmt.Errorf("--split is %g, must be below 1", f.c.Split)}
+	}
+	if p.Changed("momentum") {
+		f.c.Momentum = &f.momentum
+	}
+	if p.Changed("weight-decay") {
+		f.c.WeightDecay = &f.weightDecay
+	}
+	for name, v := range map[string]struct {
+		value string
+		of    []string
+	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}, "recipe": {f.c.Recipe, []string{"plain", "d2l"}}} {
+		if v.value != v.of[0] && v.value != v.of[1] {
+			return nil, usageError{fmt.Errorf("--%s %s: there are %s", name, v.value, strings.Join(v.of, ", "))}
+		}
+	}
+	if f.c.Threads < 0 || f.c.MaxPixels < 0 || f.cacheMB < 0 {
+		return nil, usageError{fmt.Errorf("--threads, --max-pixels and --cache-mb cannot be negative")}
+	}
+	f.c.CacheBytes = f.cacheMB << 20
+	if f.cacheMB == 0 {
+		f.c.CacheBytes = -1
+	}
+	f.c.Command = os.Args
+	ctx, end := newReport(cmd, f.json)
+	f.c.Events = ctx.event
+	run, err := graft.Train(cmd.Context(), f.c)
+	end()
+	if err != nil {
+		return run, err
+	}
+	if f.json {
+		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(graft.DoneMetrics(run)); err != nil {
+			return run, err
+		}
+	} else {
+		printRun(cmd.OutOrStdout(), run)
+	}
+	if run.Interrupted {
+		if !f.json {
+			kept := "no epoch was finished, so there is no model"
+			if run.BestEpoch > 0 {
+				kept = fmt.Sprintf("the best model, of epoch %d, is kept", run.BestEpoch)
+			}
+			fmt.Fprintf(os.Stderr, "interrupted: %s in %s\n", kept, run.Dir)
+		}
+		return run, errInterrupted
+	}
+	return run, nil
+}
+
+// printRun ends like the lesson's training function.
+func printRun(w io.Writer, r *graft.Run) {
+	if r.BestEpoch > 0 {
+		fmt.Fprintf(w, "\nbest epoch %d, test acc %.3f\n", r.BestEpoch, r.BestTestAcc)
+		fmt.Fprintf(w, "  model   %s\n  curves  %s\n", filepath.Join(r.Dir, "best.safetensors"), filepath.Join(r.Dir, "curves.png"))
+	}
+	fmt.Fprintf(w, "loss %.3f, train acc %.3f, test acc %.3f\n", r.Loss, r.TrainAcc, r.TestAcc)
+	fmt.Fprintf(w, "%.1f examples/sec on %s\n", r.ImagesPerSec, r.Device)
+}
