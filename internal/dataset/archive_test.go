@@ -5,13 +5,18 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"encoding/csv"
+	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMember(t *testing.T) {
@@ -168,4 +173,48 @@ func FuzzTar(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHotdogIsFetchedOnce holds the built-in set to its road: fetched, verified,
+// looked through, and a second time taken from the cache.
+func TestHotdogIsFetchedOnce(t *testing.T) {
+	var z bytes.Buffer
+	w := zip.NewWriter(&z)
+	for i, name := range []string{"train/hotdog/1.png", "train/not-hotdog/1.png", "test/hotdog/2.png", "test/not-hotdog/2.png"} {
+		f, err := w.Create("hotdog/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(picture(t, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.ServeContent(w, r, "hotdog.zip", time.Time{}, bytes.NewReader(z.Bytes()))
+	}))
+	defer server.Close()
+	published := hotdogFile
+	defer func() { hotdogFile = published }()
+	hotdogFile.URL, hotdogFile.SHA1 = server.URL+"/hotdog.zip", fmt.Sprintf("%x", sha1.Sum(z.Bytes()))
+	t.Setenv("GRAFT_CACHE", t.TempDir())
+	for range 2 {
+		d, err := Open(context.Background(), "hotdog", Options{Check: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Name != "hotdog" || len(d.Train) != 2 || len(d.Test) != 2 || len(d.Findings) != 0 {
+			t.Errorf("%s: %d and %d pictures, %v", d.Name, len(d.Train), len(d.Test), d.Findings)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("fetched %d times", asked)
+	}
+	hotdogFile.SHA1 = strings.Repeat("0", 40)
+	t.Setenv("GRAFT_CACHE", t.TempDir())
+	if _, err := Open(context.Background(), "hotdog", Options{}); err == nil {
+		t.Error("another file was taken for hotdog.zip")
+	}
 }

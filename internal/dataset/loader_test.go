@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"hash/fnv"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -167,4 +168,59 @@ func BenchmarkLoader(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "img/s")
+}
+
+func TestDrawsDoNotDependOnBatches(t *testing.T) {
+	samples := clothing(t, 24)
+	sums := func(batch, epoch int) map[int]uint64 {
+		m := map[int]uint64{}
+		o := LoaderOptions{Batch: batch, Preprocess: small, Augment: true, Shuffle: true, Seed: 3}
+		for b, err := range NewLoader(samples, o).Epoch(context.Background(), epoch) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(b.X) != b.N*3*32*32 || len(b.Labels) != b.N || len(b.Index) != b.N {
+				t.Fatalf("a batch of %d with %d values", b.N, len(b.X))
+			}
+			for i, at := range b.Index {
+				h := fnv.New64a()
+				for _, v := range b.X[i*3*32*32 : (i+1)*3*32*32] {
+					u := math.Float32bits(v)
+					h.Write([]byte{byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24)})
+				}
+				m[at] = h.Sum64()
+			}
+		}
+		return m
+	}
+	if !maps.Equal(sums(5, 1), sums(16, 1)) {
+		t.Error("what is drawn for a sample depends on the batch")
+	}
+	if maps.Equal(sums(5, 1), sums(5, 2)) {
+		t.Error("two epochs draw the same")
+	}
+}
+
+func TestBuffersAreReused(t *testing.T) {
+	l := NewLoader(clothing(t, 40), LoaderOptions{Batch: 4, Preprocess: small, Ahead: 2})
+	seen := map[*float32]bool{}
+	for epoch := range 3 {
+		for b, err := range l.Epoch(context.Background(), epoch) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[&b.X[0]] = true
+		}
+	}
+	if len(seen) > 3 {
+		t.Errorf("%d buffers, want 2 ahead and the one in use", len(seen))
+	}
+}
+
+func TestCacheKnowsOrientation(t *testing.T) {
+	c, p := NewCache(1000), transform.New(2, 2)
+	c.put("a", DecodeOptions{IgnoreEXIF: true}, p)
+	if c.get("a", DecodeOptions{}) != nil || c.get("a", DecodeOptions{IgnoreEXIF: true}) != p {
+		t.Error("a picture as stored was taken for an upright one")
+	}
 }
