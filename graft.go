@@ -295,6 +295,9 @@ func cpuName() string {
 
 func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
 	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
+	if !augment {
+		batch = min(batch, batchSize) // evaluation needs no large ones, and each holds memory
+	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
 		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Seed: s.c.Seed, Workers: s.c.Threads, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},

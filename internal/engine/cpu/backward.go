@@ -87,6 +87,10 @@ func (t *training) inputGrad(i int) {
 	case graph.BatchNorm:
 		t.normInput(i)
 	case graph.ReLU:
+		if t.masked[n.Of] {
+			t.grads[i] = t.grads[dy]
+			break
+		}
 		g := gradient{t: t.settle(dy), mask: t.value[n.Of]}
 		t.grads[i] = g
 		if in := f.In[0]; t.g.Nodes[in].Op != graph.BatchNorm && t.g.Nodes[in].Op != graph.Add {
@@ -94,6 +98,9 @@ func (t *training) inputGrad(i int) {
 		}
 	case graph.MaxPool:
 		g := t.settle(dy)
+		if in := f.In[0]; t.g.Nodes[in].Op == graph.ReLU && t.only(in, graph.MaxPool) == n.Of {
+			g = t.maskBehindPool(i, g)
+		}
 		dx := t.p.tensor(n.Name+"/dx", n.Out)
 		wins := t.wins[n.Of].invert(dx.pixels())
 		t.net.poolEntries = max(t.net.poolEntries, wins.most())
@@ -133,6 +140,21 @@ func (t *training) inputGrad(i int) {
 	default:
 		panic("cpu: no gradient for " + n.Op.String())
 	}
+}
+
+// maskBehindPool applies the mask of a ReLU that only a max pool reads to the
+// pool's gradient instead: a maximum is positive where the value it came from is.
+// The pool's output is smaller, and the ReLU's need not be kept for the backward pass.
+func (t *training) maskBehindPool(i int, g *tensor) *tensor {
+	n := &t.g.Nodes[i]
+	dy := g
+	if !t.last(n.In[0], i) {
+		dy = t.p.tensor(n.Name+".masked", t.g.Nodes[n.Of].Out)
+	}
+	z := t.value[n.Of]
+	t.p.emit(&reluGradTask{t.chunked(dy), dy, g, z}, dy, g, z)
+	t.masked[t.g.Nodes[n.Of].In[0]] = true
+	return dy
 }
 
 // part hands on the gradient of one input of a concatenation: a slice where

@@ -100,7 +100,8 @@ const zeroRow = 64 << 10
 
 // Compile plans a network for batches of up to c.Batch pictures.
 func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error) {
-	if err := graph.Verify(g); err != nil {
+	err := graph.Verify(g)
+	if err != nil {
 		return nil, err
 	}
 	for i := range g.Nodes {
@@ -136,7 +137,9 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 	if net.step != nil {
 		bytes = max(bytes, net.step.plan(c.Batch))
 	}
-	net.arena = make([]byte, bytes+line)
+	if net.arena, err = newArena(bytes + line); err != nil {
+		return nil, fmt.Errorf("cpu engine: %d MB for a batch of %d: %w", bytes>>20, c.Batch, err)
+	}
 	net.infer.bind(net.arena)
 	if net.step != nil {
 		net.step.bind(net.arena)
@@ -290,6 +293,10 @@ func (net *network) Bytes() int {
 }
 
 func (net *network) Close() {
+	if net.arena == nil {
+		return
+	}
 	net.pool.close()
+	freeArena(net.arena)
 	net.arena, net.weights, net.grads, net.momentum = nil, nil, nil, nil
 }

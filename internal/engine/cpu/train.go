@@ -14,6 +14,7 @@ type training struct {
 	args   map[int]*tensor
 	wins   map[int]*windows
 	grads  []gradient
+	masked map[int]bool           // ReLUs whose mask is applied behind a pool
 	packed map[int]*transposeTask // by parameter
 	pack   []task                 // runs after the weights have changed
 }
@@ -28,7 +29,7 @@ type fusedNorm struct {
 
 func lowerStep(net *network, g *graph.Graph) *training {
 	t := &training{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]fusedNorm{},
-		states: map[int]*normState{}, args: map[int]*tensor{}, wins: map[int]*windows{},
+		states: map[int]*normState{}, args: map[int]*tensor{}, wins: map[int]*windows{}, masked: map[int]bool{},
 		grads: make([]gradient, len(g.Nodes)), packed: map[int]*transposeTask{}}
 	t.house()
 	for i := range g.Nodes {
