@@ -1,6 +1,8 @@
 package cpu_test
 
 import (
+	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -10,7 +12,9 @@ import (
 	"graft/internal/engine/cpu"
 	"graft/internal/engine/cpu/kernel"
 	"graft/internal/engine/enginetest"
+	"graft/internal/engine/ref"
 	"graft/internal/model"
+	"graft/internal/weights"
 )
 
 // sets runs a test under every instruction set the processor has, and fails for
@@ -64,6 +68,60 @@ func TestThreads(t *testing.T) {
 				t.Fatal(err)
 			}
 			enginetest.Threads(t, func(threads int) engine.Engine { return newEngine(t, set, threads) }, m.Build(7, min(m.Size, 64)), 5)
+		}
+	})
+}
+
+// TestFoldedNormEqualsUnfolded infers with real weights, batch norm folded into
+// the convolutions here and kept apart in the reference engine.
+func TestFoldedNormEqualsUnfolded(t *testing.T) {
+	const path = "../../../../shared/weights/resnet20-cifar10-12fca82f.th"
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("missing: ../shared/weights/resnet20-cifar10-12fca82f.th")
+	}
+	sd, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Find("resnet20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := m.Build(10, 32)
+	values, err := model.Restore(g, sd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8
+	x := make([]float32, n*g.Input().Len())
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	infer := func(e engine.Engine) []float32 {
+		net, err := e.Compile(g, engine.Config{Batch: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer net.Close()
+		for i := range values {
+			net.Load(i, values[i])
+		}
+		logits := make([]float32, n*10)
+		if err := net.Infer(x, n, logits); err != nil {
+			t.Fatal(err)
+		}
+		return logits
+	}
+	want := infer(ref.New())
+	sets(t, func(t *testing.T, set *kernel.Set) {
+		worst, largest := 0.0, 0.0
+		for i, v := range infer(newEngine(t, set, 2)) {
+			worst, largest = max(worst, math.Abs(float64(v-want[i]))), max(largest, math.Abs(float64(want[i])))
+		}
+		t.Logf("off by %.1e of the largest logit", worst/largest)
+		if worst/largest > 1e-5 {
+			t.Errorf("off by %.1e of the largest logit, bound 1e-5", worst/largest)
 		}
 	})
 }
