@@ -194,7 +194,7 @@ func fromImage(img image.Image) *transform.Picture {
 				c := color.RGBA{line[x], line[x+1], line[x+2], line[x+3]}
 				if c.A != 255 {
 					n := color.NRGBAModel.Convert(c).(color.NRGBA)
-					c = color.RGBA{n.R, n.G, n.B, n.A}
+					c = color.RGBA(n)
 				}
 				p.Pix[i], p.Pix[i+1], p.Pix[i+2] = c.R, c.G, c.B
 				i += 3

@@ -87,12 +87,13 @@ func Get(ctx context.Context, f File, progress func(done, total int64)) (path st
 	case err == nil: // the other process has fetched it
 		return path, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		if e := os.Rename(path, path+".bad"); e != nil {
+		aside := unused(path + ".bad")
+		if e := os.Rename(path, aside); e != nil {
 			return "", errors.Join(err, e)
 		}
 		defer func(cause error) {
 			if e := (*unreachableError)(nil); errors.As(err, &e) {
-				err = fmt.Errorf("%w; the file that was there is not it (%v) and was moved to %s.bad", err, cause, path)
+				err = fmt.Errorf("%w; the file that was there is not it (%v) and was moved to %s", err, cause, aside)
 			}
 		}(err)
 	}
@@ -109,6 +110,17 @@ func Get(ctx context.Context, f File, progress func(done, total int64)) (path st
 	}
 	remember(path, f)
 	return path, nil
+}
+
+// unused is path, or path with the first number behind it that no file has.
+func unused(path string) string {
+	free := path
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); err != nil {
+			return free
+		}
+		free = fmt.Sprintf("%s%d", path, n)
+	}
 }
 
 // syncAndRename makes the file appear whole or not at all.

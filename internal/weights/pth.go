@@ -2,6 +2,7 @@ package weights
 
 import (
 	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ func readZip(r io.ReaderAt, size int64) ([]Tensor, error) {
 	files := map[string]*zip.File{}
 	root := ""
 	for _, f := range z.File {
+		if files[f.Name] != nil {
+			return nil, fmt.Errorf("damaged: %s stands twice in the archive", f.Name)
+		}
 		files[f.Name] = f
 		if dir, ok := strings.CutSuffix(f.Name, "/data.pkl"); ok && !strings.Contains(dir, "/") {
 			root = dir
@@ -30,47 +34,53 @@ func readZip(r io.ReaderAt, size int64) ([]Tensor, error) {
 		}
 		return nil, errors.New("a zip archive without data.pkl: not a PyTorch file")
 	}
-	section := func(name string) (*io.SectionReader, error) {
+	// open returns an entry whose checksum is compared when its end is read.
+	open := func(name string) (io.ReadCloser, int64, error) {
 		f := files[name]
 		if f == nil {
-			return nil, fmt.Errorf("%s is missing from the archive", name)
+			return nil, 0, fmt.Errorf("%s is missing from the archive", name)
 		}
 		if f.Method != zip.Store || f.UncompressedSize64 > uint64(size) {
-			return nil, fmt.Errorf("refused: %s is compressed or larger than its archive", name)
+			return nil, 0, fmt.Errorf("refused: %s is compressed or larger than its archive", name)
 		}
-		at, err := f.DataOffset()
+		content, err := f.Open()
+		return content, int64(f.UncompressedSize64), err
+	}
+	content := func(name string) ([]byte, error) {
+		c, n, err := open(name)
 		if err != nil {
 			return nil, err
 		}
-		return io.NewSectionReader(r, at, int64(f.UncompressedSize64)), nil
+		defer c.Close()
+		if n > maxPickle {
+			return nil, fmt.Errorf("refused: %s has %d bytes, at most %d are read", name, n, maxPickle)
+		}
+		b, err := io.ReadAll(c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return b, nil
 	}
 	if files[root+"/byteorder"] != nil {
-		s, err := section(root + "/byteorder")
+		order, err := content(root + "/byteorder")
 		if err != nil {
 			return nil, err
 		}
-		order, err := io.ReadAll(io.LimitReader(s, 16))
-		if err != nil || string(order) != "little" {
-			return nil, fmt.Errorf("refused: byte order %q, only little is read", order)
+		if string(order) != "little" {
+			return nil, fmt.Errorf("refused: byte order %.16q, only little is read", order)
 		}
 	}
-	pickle, err := section(root + "/data.pkl")
+	pickle, err := content(root + "/data.pkl")
 	if err != nil {
 		return nil, err
 	}
 	storages := map[string]*storage{}
-	v, err := unpickle(newSource(pickle, 0, pickle.Size()), storages)
+	v, err := unpickle(newSource(bytes.NewReader(pickle), 0, int64(len(pickle))), storages)
 	if err != nil {
 		return nil, err
 	}
 	for key, s := range storages {
-		s.data = func() (io.Reader, int64, error) {
-			d, err := section(root + "/data/" + key)
-			if err != nil {
-				return nil, 0, err
-			}
-			return d, d.Size(), nil
-		}
+		s.data = func() (io.ReadCloser, int64, error) { return open(root + "/data/" + key) }
 	}
 	return stateDict(v)
 }
@@ -126,13 +136,18 @@ func readLegacy(r io.ReaderAt, size int64) ([]Tensor, error) {
 		if err != nil {
 			return nil, fmt.Errorf("storage %q: %w", key, err)
 		}
-		bytes := s.numel * int64(s.dtype.size())
-		if numel != uint64(s.numel) || s.numel > size || bytes > size-at-8 {
-			return nil, fmt.Errorf("storage %q declares %d elements, its tensors %d, the file has %d bytes left", key, numel, s.numel, size-at-8)
+		left, width := size-at-8, int64(s.dtype.size())
+		if numel != uint64(s.numel) || s.numel > left/width {
+			return nil, fmt.Errorf("storage %q declares %d elements, its tensors %d, the file has %d bytes left", key, numel, s.numel, left)
 		}
-		from := at + 8
-		s.data = func() (io.Reader, int64, error) { return io.NewSectionReader(r, from, bytes), bytes, nil }
-		at = from + bytes
+		from, length := at+8, s.numel*width
+		s.data = func() (io.ReadCloser, int64, error) {
+			return io.NopCloser(io.NewSectionReader(r, from, length)), length, nil
+		}
+		at = from + length
+	}
+	if at != size {
+		return nil, fmt.Errorf("damaged: %d bytes follow the last storage", size-at)
 	}
 	return stateDict(v)
 }

@@ -3,6 +3,7 @@ package weights
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,9 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, nil, fmt.Errorf("damaged safetensors header: %w", err)
 	}
+	if name := repeated(text); name != "" {
+		return nil, nil, fmt.Errorf("damaged safetensors header: %q stands twice", name)
+	}
 	var meta map[string]string
 	entries := map[string]header{}
 	var names []string
@@ -58,10 +62,10 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		if x, y := entries[a].Offsets[0], entries[b].Offsets[0]; x != y {
-			return int(min(max(x-y, -1), 1))
-		}
-		return bytes.Compare([]byte(a), []byte(b))
+		return cmp.Or(
+			cmp.Compare(entries[a].Offsets[0], entries[b].Offsets[0]),
+			cmp.Compare(entries[a].Offsets[1], entries[b].Offsets[1]), // one without elements first
+			cmp.Compare(a, b))
 	})
 	data, at := size-8-int64(n), int64(0)
 	var out []Tensor
@@ -71,7 +75,7 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 		if err != nil || h.DType.size() == 0 {
 			return nil, nil, fmt.Errorf("safetensors: tensor %s has shape %v and element type %q", name, h.Shape, string(h.DType))
 		}
-		if h.Offsets[0] != at || h.Offsets[1]-h.Offsets[0] != count*int64(h.DType.size()) || h.Offsets[1] > data {
+		if h.Offsets[0] != at || h.Offsets[1] > data || h.Offsets[1]-at != count*int64(h.DType.size()) {
 			return nil, nil, fmt.Errorf("damaged safetensors: tensor %s of shape %v lies at bytes %d to %d of %d", name, h.Shape, h.Offsets[0], h.Offsets[1], data)
 		}
 		at = h.Offsets[1]
@@ -88,6 +92,26 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 		return nil, nil, fmt.Errorf("damaged safetensors: %d bytes of data, %d belong to tensors", data, at)
 	}
 	return out, meta, nil
+}
+
+// repeated returns a name that stands twice at the top of a valid JSON object, "" if none does.
+func repeated(object []byte) string {
+	d := json.NewDecoder(bytes.NewReader(object))
+	d.Token() // {
+	seen := map[string]bool{}
+	for d.More() {
+		name, err := d.Token()
+		s, ok := name.(string)
+		if err != nil || !ok || seen[s] {
+			return s
+		}
+		seen[s] = true
+		var skip json.RawMessage
+		if d.Decode(&skip) != nil {
+			return s
+		}
+	}
+	return ""
 }
 
 // elements is the product of a shape, checked.

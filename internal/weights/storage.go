@@ -13,8 +13,8 @@ type storage struct {
 	dtype DType
 	numel int64 // as declared; 0 until known, where the file says it later
 
-	data   func() (io.Reader, int64, error) // the bytes and how many there are
-	values map[DType][]float32              // once decoded
+	data   func() (io.ReadCloser, int64, error) // the bytes and how many there are
+	values map[DType][]float32                  // once decoded
 }
 
 // A stored is a tensor before its elements are read.
@@ -93,13 +93,15 @@ func (s *storage) floats(d DType) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := int64(d.size())
-	declared := s.numel * int64(s.dtype.size())
-	if declared > bytes {
-		return nil, fmt.Errorf("storage %q declares %d bytes, the file has %d", s.key, declared, bytes)
+	defer r.Close()
+	if width := int64(s.dtype.size()); s.numel > bytes/width {
+		return nil, fmt.Errorf("storage %q declares %d elements of %d bytes, the file has %d bytes", s.key, s.numel, width, bytes)
 	}
-	v := make([]float32, declared/size)
+	v := make([]float32, s.numel*int64(s.dtype.size())/int64(d.size()))
 	if err := decode(v, r, d); err != nil {
+		return nil, fmt.Errorf("storage %q: %w", s.key, err)
+	}
+	if _, err := io.Copy(io.Discard, r); err != nil { // the end shows whether the checksum is right
 		return nil, fmt.Errorf("storage %q: %w", s.key, err)
 	}
 	if s.values == nil {
@@ -115,17 +117,17 @@ func (t *stored) read(name string) (Tensor, error) {
 	if err != nil {
 		return Tensor{}, fmt.Errorf("tensor %s: %w", name, err)
 	}
-	count, last := int64(1), t.offset
+	count, err := elements(t.shape)
+	if err != nil {
+		return Tensor{}, fmt.Errorf("tensor %s: refused: %w", name, err)
+	}
 	shape := make([]int, len(t.shape))
+	last, total := min(t.offset, int64(len(values))), int64(len(values)) // last stops growing once it is too large
 	for i, n := range t.shape {
 		shape[i] = int(n)
-		if n > 0 && count > math.MaxInt64/n/2 {
-			return Tensor{}, fmt.Errorf("tensor %s: refused: a shape of %v", name, t.shape)
-		}
-		count *= n
-		last += (n - 1) * t.strides[i]
+		last = min(last+max(n-1, 0)*t.strides[i], total) // below 2^31 * 2^31 + total
 	}
-	if count > 0 && (last >= int64(len(values)) || count > int64(len(values))) {
+	if count > 0 && (last >= total || count > total) {
 		return Tensor{}, fmt.Errorf("tensor %s: shape %v with strides %v from %d reaches beyond its storage of %d elements", name, t.shape, t.strides, t.offset, len(values))
 	}
 	out := Tensor{Name: name, Shape: shape, Data: make([]float32, count), DType: t.dtype}

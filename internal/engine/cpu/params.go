@@ -138,14 +138,12 @@ func (t *transposeTask) run(_ *worker, item, _ int) {
 // A foldTask scales a weight's outputs for inference, so that batch
 // normalisation costs nothing: w*scale, with the shift as the bias.
 type foldTask struct {
-	set    *kernel.Set
-	l      *layout
-	src    []float32
-	dst    []float32
-	params normParams
-	state  *normState // scale and shift, whole panels long
-	bias   []float32  // of the convolution, or nil
-	zero   []float32
+	set   *kernel.Set
+	l     *layout
+	src   []float32
+	dst   []float32
+	state *normState // scale and shift, whole panels long
+	zero  []float32
 }
 
 func (t *foldTask) items(int) int { return t.l.panels }

@@ -49,7 +49,6 @@ func (t *tensor) addr() uintptr { return uintptr(t.base) }
 type program struct {
 	tasks   []task
 	tensors []*tensor
-	partial int // bytes of partial sums that some task needs, of a whole batch
 }
 
 func (p *program) tensor(name string, s graph.Shape) *tensor {
