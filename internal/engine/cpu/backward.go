@@ -53,8 +53,12 @@ func (t *training) paramGrad(i int) {
 		at += t.set.GradRows[c]
 	}
 	t.net.zeroFloats = max(t.net.zeroFloats, at)
-	t.net.tableRows = max(t.net.tableRows, weightGradPixels)
-	t.p.emit(task, x, dy)
+	if f.Op == graph.Conv && t.winograd(x, dy, w) {
+		t.emitTiledGrad(task)
+	} else {
+		t.net.tableRows = max(t.net.tableRows, weightGradPixels)
+		t.p.emit(task, x, dy)
+	}
 	if len(n.Params) > 1 {
 		c := t.chunked(dy)
 		p := t.p.newPartials(n.Name+".bias", dy, c.chunk, t.net.batch)
@@ -237,7 +241,7 @@ func (t *training) convInput(i int) {
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
-	t.emitGather(task)
+	t.emitConv(task, w, true, nil)
 }
 
 func (t *training) normInput(i int) {

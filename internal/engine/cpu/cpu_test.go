@@ -52,7 +52,20 @@ func TestGolden(t *testing.T) {
 		if set.Name == "generic" {
 			models = []string{"resnet20", "squeezenet1_1", "resnet18"}
 		}
-		enginetest.Golden(t, newEngine(t, set, 2), false, models...)
+		direct, err := cpu.New(cpu.Options{Threads: 2, Set: set, Direct: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		enginetest.Golden(t, direct, false, models...)
+	})
+}
+
+func TestGoldenWinograd(t *testing.T) {
+	sets(t, func(t *testing.T, set *kernel.Set) {
+		if !set.Winograd {
+			t.Skip("this set convolves directly only")
+		}
+		enginetest.Golden(t, newEngine(t, set, 2), true, "resnet18", "resnet34", "resnet50", "squeezenet1_1")
 	})
 }
 

@@ -91,25 +91,46 @@ func (t *inference) chain(i int, c chain) {
 	if c.residual != 0 {
 		g.add = t.value[c.residual]
 	}
+	var norm *normState
 	if c.norm != 0 {
-		t.foldNorm(g, n, &t.g.Nodes[c.norm])
+		norm = t.foldState(n, &t.g.Nodes[c.norm])
+		g.bias = unsafe.Pointer(&norm.shift[0])
 	}
-	t.emitGather(g)
+	lay := &t.net.layouts[n.Params[0]]
+	fold := &foldTask{set: t.set, nr: lay.nr, panels: lay.panels, state: norm, zero: t.net.zeroPanel}
+	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
+		tiled, pack := t.tiled(g, false, false)
+		fold.rows = winoPoints * lay.kr
+		u := floats(fold.panels * fold.rows * fold.nr)
+		pack.uPoints = unsafe.Pointer(&u[0])
+		tiled.uPoints = pack.uPoints
+		fold.src, fold.dst = u, u
+		t.fold = append(t.fold, pack)
+		t.p.emit(tiled, g.in, g.out, g.add)
+	} else {
+		fold.rows = lay.taps * lay.kr
+		fold.src = t.net.weights[lay.offset : lay.offset+lay.size]
+		if norm != nil {
+			fold.dst = floats(lay.size)
+			g.weights = unsafe.Pointer(&fold.dst[0])
+		}
+		t.emitGather(g)
+	}
+	if norm != nil {
+		t.fold = append(t.fold, fold)
+	}
 }
 
-// foldNorm gives the convolution weights of its own, scaled by the BatchNorm.
-func (t *inference) foldNorm(g *gatherTask, conv, norm *graph.Node) {
-	lay := &t.net.layouts[conv.Params[0]]
+// foldState makes one scale and shift of a BatchNorm and the bias of the convolution before it.
+func (t *inference) foldState(conv, norm *graph.Node) *normState {
 	s := t.normState(norm)
 	state := &foldStateTask{params: t.normParams(norm), state: s}
 	if len(conv.Params) > 1 {
 		b := &t.net.layouts[conv.Params[1]]
 		state.bias = t.net.weights[b.offset : b.offset+b.out]
 	}
-	fold := &foldTask{set: t.set, l: lay, src: t.net.weights, dst: floats(lay.size), state: s, zero: t.net.zeroPanel}
-	t.fold = append(t.fold, state, fold)
-	g.weights = unsafe.Pointer(&fold.dst[0])
-	g.bias = unsafe.Pointer(&s.shift[0])
+	t.fold = append(t.fold, state)
+	return s
 }
 
 // norm lowers a BatchNorm that follows no convolution.

@@ -26,17 +26,19 @@ import (
 type Options struct {
 	Threads int         // 0 is as many as Go may use (GOMAXPROCS)
 	Set     *kernel.Set // nil is the best the processor has, or GRAFT_CPU's
+	Direct  bool        // no Winograd: slower, rounds less; for comparison
 }
 
 // An Engine compiles networks for one instruction set.
 type Engine struct {
 	set     *kernel.Set
 	threads int
+	direct  bool
 }
 
 // New returns an engine; the error names an instruction set the processor lacks.
 func New(o Options) (*Engine, error) {
-	e := &Engine{set: o.Set, threads: o.Threads}
+	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct}
 	if e.threads <= 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -63,6 +65,7 @@ type network struct {
 	set     *kernel.Set
 	threads int
 	batch   int
+	direct  bool
 	g       *graph.Graph
 	pool    *pool
 
@@ -81,7 +84,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, poolEntries, zeroFloats int
+	tableRows, tableOut, poolEntries, zeroFloats, planeFloats int
 
 	// the call in progress
 	input      []float32
@@ -112,7 +115,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 	if c.Batch < 1 {
 		return nil, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
-	net := &network{set: e.set, threads: e.threads, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	net := &network{set: e.set, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
 	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
 	var total int
 	net.layouts, total = layouts(g, e.set.NR, rowTaps)
@@ -149,6 +152,8 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.rows = make([]uintptr, net.tableRows+1)
 		w.out = make([]uintptr, net.tableOut+1)
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
+		w.planes = floats(net.planeFloats + 1)
+		w.wino = floats(kernel.WinoScratch / 4)
 	}
 	return net, nil
 }

@@ -138,22 +138,19 @@ func (t *transposeTask) run(_ *worker, item, _ int) {
 // A foldTask scales a weight's outputs for inference, so that batch
 // normalisation costs nothing: w*scale, with the shift as the bias.
 type foldTask struct {
-	set   *kernel.Set
-	l     *layout
-	src   []float32
-	dst   []float32
-	state *normState // scale and shift, whole panels long
-	zero  []float32
+	set              *kernel.Set
+	src, dst         []float32 // panels of rows x nr; they may be the same
+	panels, rows, nr int
+	state            *normState // scale and shift, whole panels long
+	zero             []float32
 }
 
-func (t *foldTask) items(int) int { return t.l.panels }
+func (t *foldTask) items(int) int { return t.panels }
 
 func (t *foldTask) run(_ *worker, j, _ int) {
-	l := t.l
-	rows := l.taps * l.kr
-	src := &t.src[l.offset+j*rows*l.nr]
-	t.set.ScaleShift(unsafe.Pointer(&t.dst[j*rows*l.nr]), l.nr*4, unsafe.Pointer(src), l.nr*4, nil, 0, rows, l.nr,
-		unsafe.Pointer(&t.state.scale[j*l.nr]), unsafe.Pointer(&t.zero[0]), -inf)
+	at := j * t.rows * t.nr
+	t.set.ScaleShift(unsafe.Pointer(&t.dst[at]), t.nr*4, unsafe.Pointer(&t.src[at]), t.nr*4, nil, 0, t.rows, t.nr,
+		unsafe.Pointer(&t.state.scale[j*t.nr]), unsafe.Pointer(&t.zero[0]), -inf)
 }
 
 // An updateTask is one optimiser step over all trainable parameters.

@@ -26,6 +26,11 @@ type worker struct {
 	tile kernel.TileArgs
 	grad kernel.GradArgs
 	pool []kernel.PoolEntry
+
+	planes           []float32 // of a block of Winograd's tiles
+	wino             []float32 // the transforms' own
+	tileIn           [36]uintptr
+	tileOut, tileAdd [16]uintptr
 }
 
 // A pool keeps workers waiting between tasks. The caller of do is one of them.

@@ -108,15 +108,39 @@ func (t *training) conv(i int) {
 	}
 	c := t.gather(n, t.out(end))
 	c.lo = lo
-	if norm := t.only(i, graph.BatchNorm); norm != 0 && !t.g.Nodes[norm].Frozen {
-		c.stats = t.p.newPartials(n.Name+".moments", c.out, c.block, t.net.batch)
-		state := t.normState(&t.g.Nodes[norm])
-		t.states[norm] = state
-		t.emitGather(c, c.stats.buf)
-		t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
+	norm := t.only(i, graph.BatchNorm)
+	if norm == 0 || t.g.Nodes[norm].Frozen {
+		t.emitConv(c, n.Window, false, nil)
 		return
 	}
-	t.emitGather(c)
+	params, state := t.normParams(&t.g.Nodes[norm]), t.normState(&t.g.Nodes[norm])
+	t.states[norm] = state
+	t.emitConv(c, n.Window, false, func(chunk int) *partials {
+		return t.p.newPartials(n.Name+".moments", c.out, chunk, t.net.batch)
+	})
+	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), params, state}, c.stats.buf)
+}
+
+// emitConv adds a convolution, by tiles where that is faster. Unless nil,
+// moments makes room for those of its output, by chunks of so many pixels. flip
+// says that it is an input gradient.
+func (t *training) emitConv(c *gatherTask, w graph.Window, flip bool, moments func(chunk int) *partials) {
+	var more []*tensor
+	keep := func(chunk int) {
+		if moments != nil {
+			c.stats = moments(chunk)
+			more = append(more, c.stats.buf)
+		}
+	}
+	if !t.winograd(c.in, c.out, w) {
+		keep(c.block)
+		t.emitGather(c, more...)
+		return
+	}
+	tiled, pack := t.tiled(c, flip, moments != nil)
+	keep(tiled.grid.chunk(c.out))
+	tiled.stats = c.stats
+	t.emitTiled(tiled, pack, more...)
 }
 
 // statistics makes sure that a BatchNorm's scale and shift are known.

@@ -150,7 +150,7 @@ func compileGolden(t testing.TB, e engine.Engine, name string, size, batch int, 
 
 // Golden holds an engine against PyTorch's numbers for the named models, within
 // the bounds that go with them: those of float32 with direct convolution, or
-// with Winograd's where winograd is set.
+// ten times those where winograd is set.
 func Golden(t *testing.T, e engine.Engine, winograd bool, models ...string) {
 	all := map[string]deviation{}
 	readGolden(t, "float32-deviation.json", &all)
@@ -172,7 +172,7 @@ func Golden(t *testing.T, e engine.Engine, winograd bool, models ...string) {
 			}
 			var train struct{ Train goldenTrain }
 			if readGolden(t, "train-"+name+".json", &train) {
-				goldenSteps(t, e, name, &train.Train, d)
+				goldenSteps(t, e, name, &train.Train, d, factor)
 			}
 		})
 	}
@@ -199,7 +199,7 @@ func goldenLogits(t *testing.T, e engine.Engine, name string, c goldenEval, boun
 	}
 }
 
-func goldenSteps(t *testing.T, e engine.Engine, name string, c *goldenTrain, d deviation) {
+func goldenSteps(t *testing.T, e engine.Engine, name string, c *goldenTrain, d deviation, factor float64) {
 	t.Helper()
 	net, g := compileGolden(t, e, name, c.Size, c.Batch, true)
 	defer net.Close()
@@ -225,13 +225,16 @@ func goldenSteps(t *testing.T, e engine.Engine, name string, c *goldenTrain, d d
 			t.Fatal(err)
 		}
 		off := relative(r.Loss/float64(c.Batch), want)
+		if factor > 1 && step > 0 { // a small loss after large ones: what was lost is part of the large ones
+			off *= want / max(want, c.Loss[0])
+		}
 		if step == 0 {
-			check("loss of step 1", off, max(20*d.Loss[0], 1e-5))
+			check("loss of step 1", off, factor*max(20*d.Loss[0], 1e-5))
 			worst := goldenGradients(t, net, g, c)
-			check("gradients", worst, max(5*max(d.GradL2, d.GradFirst8), 1e-3))
+			check("gradients", worst, factor*max(5*max(d.GradL2, d.GradFirst8), 1e-3))
 			t.Logf("%s: loss off by %.1e, gradients by %.1e", e.Device(), off, worst)
 		} else {
-			check("later loss", off, max(5*d.Loss[step], 1e-3))
+			check("later loss", off, factor*max(5*d.Loss[step], 1e-3))
 		}
 		net.Update(u)
 		if step == 0 {
@@ -246,7 +249,7 @@ func goldenSteps(t *testing.T, e engine.Engine, name string, c *goldenTrain, d d
 	for n, want := range c.Norms {
 		worst = max(worst, relative(l2(read(net, g, n)), want))
 	}
-	check("norms after the last step", worst, max(5*d.ParamL2, 1e-3))
+	check("norms after the last step", worst, factor*max(5*d.ParamL2, 1e-3))
 }
 
 // goldenGradients is the largest difference of a gradient's norm or of its first

@@ -31,6 +31,11 @@ var generic = &Set{
 	MaxPoolGradRow: maxPoolGradRow,
 	SGD:            sgd,
 	Transpose:      transpose,
+	WinoInput:      winoInput,
+	WinoOutput:     winoOutput,
+	WinoWeight:     winoWeight,
+	WinoGradOutput: winoGradOutput,
+	WinoGradWeight: winoGradWeight,
 	Peak:           peak,
 	PeakFlops:      2 * genericNR,
 }

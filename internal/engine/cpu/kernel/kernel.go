@@ -35,6 +35,9 @@ type Set struct {
 	// MR rows by NR columns is the largest tile. NR is the width of packed panels.
 	MR, NR int
 
+	// Winograd says that Winograd's transforms are fast enough to pay.
+	Winograd bool
+
 	// Rows are the row counts that Tile has kernels for, descending from MR to 1:
 	// Tile[i] computes Rows[i] rows. GradRows are those of TileGrad.
 	Rows     []int
@@ -139,12 +142,49 @@ type Set struct {
 	//	dst[j][i] = src[i][j]
 	Transpose func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows, cols int)
 
+	// WinoInput is Winograd's input transform of one tile (F(4x4, 3x3): Lavin and
+	// Gray 2015, with points 0, ±3/4, ±3/2 and infinity): src is a table of the addresses of its 6 x 6 pixels, dst gets 36
+	// planes, ds bytes apart. scratch is WinoScratch bytes for the kernel's use, here
+	// and below. With B, G and A the transforms' matrices:
+	//
+	//	dst[i*6+j][ch] = (B src[.][.][ch] Bᵀ)[i][j]
+	WinoInput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+	// WinoOutput is the transform back of one tile, from 36 planes ss bytes apart to
+	// the 4 x 4 pixels that the table dst addresses, with bias, residual (from the
+	// pixels that the table add addresses, unless it is nil) and clamp from below as
+	// in ScaleShift. A pixel of add may be the same one of dst.
+	//
+	//	dst[i][j][ch] = max((A src[.][ch] Aᵀ)[i][j] + bias[ch] + (add ? add[i][j][ch] : 0), lo)
+	WinoOutput func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+	// WinoWeight transforms n 3 x 3 kernels, tap t of all of them at src + t*ss, into
+	// 36 planes of n values; ss may be negative. n is a multiple of 8.
+	//
+	//	dst[i*6+j][k] = (G src[.][k] Gᵀ)[i][j]
+	WinoWeight func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, scratch unsafe.Pointer)
+
+	// WinoGradOutput transforms an output gradient's 4 x 4 pixels for the weight's
+	// gradient.
+	//
+	//	dst[i*6+j][ch] = (Aᵀ src[.][.][ch] A)[i][j]
+	WinoGradOutput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+	// WinoGradWeight transforms 36 planes of sums back into the gradients of n 3 x 3
+	// kernels, or adds them there.
+	//
+	//	dst[i*3+j][k] = (Gᵀ src[.][k] G)[i][j] + (acc ? dst[i*3+j][k] : 0)
+	WinoGradWeight func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, scratch unsafe.Pointer)
+
 	// Peak runs n iterations of the multiplications and additions that Tile is made
 	// of, with no memory in the way: PeakFlops operations each. It is the measure
 	// that kernels are held against.
 	Peak      func(n int)
 	PeakFlops int
 }
+
+// WinoScratch is the bytes of scratch memory that Winograd's transforms use.
+const WinoScratch = 36 * 64
 
 // TileArgs are the arguments of Tile, a matrix multiplication with gathered rows.
 // With MR the row count of the kernel called and NR the set's panel width:

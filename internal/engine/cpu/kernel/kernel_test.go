@@ -167,6 +167,7 @@ func (s *scope) out(rows, c, gap int) *matrix {
 // run calls the kernel and checks all words that it must leave.
 func (s *scope) run(f func()) {
 	s.t.Helper()
+	s.copies = s.copies[:0]
 	for _, m := range s.inputs {
 		s.copies = append(s.copies, m.clone())
 	}

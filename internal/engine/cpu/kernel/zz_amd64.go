@@ -7,6 +7,7 @@ import "unsafe"
 var avx512 = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
+	Winograd:       true,
 	Rows:           []int{12, 8, 4, 2, 1},
 	Tile:           []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
 	GradRows:       []int{12, 8, 4},
@@ -27,6 +28,11 @@ var avx512 = &Set{
 	MaxPoolGradRow: maxPoolGradRowAVX512,
 	SGD:            sgdAVX512,
 	Transpose:      transposeAVX512,
+	WinoInput:      winoInputAVX512,
+	WinoOutput:     winoOutputAVX512,
+	WinoWeight:     winoWeightAVX512,
+	WinoGradOutput: winoGradOutputAVX512,
+	WinoGradWeight: winoGradWeightAVX512,
 	Peak:           peakAVX512,
 	PeakFlops:      1536,
 }
@@ -104,11 +110,27 @@ func sgdAVX512(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr 
 func transposeAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows int, cols int)
 
 //go:noescape
+func winoInputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoOutputAVX512(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoWeightAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradOutputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradWeightAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
+
+//go:noescape
 func peakAVX512(n int)
 
 var avx2 = &Set{
 	Name: "avx2",
 	MR:   6, NR: 16,
+	Winograd:       true,
 	Rows:           []int{6, 4, 2, 1},
 	Tile:           []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
 	GradRows:       []int{6, 4, 2},
@@ -129,6 +151,11 @@ var avx2 = &Set{
 	MaxPoolGradRow: maxPoolGradRowAVX2,
 	SGD:            sgdAVX2,
 	Transpose:      transposeAVX2,
+	WinoInput:      winoInputAVX2,
+	WinoOutput:     winoOutputAVX2,
+	WinoWeight:     winoWeightAVX2,
+	WinoGradOutput: winoGradOutputAVX2,
+	WinoGradWeight: winoGradWeightAVX2,
 	Peak:           peakAVX2,
 	PeakFlops:      384,
 }
@@ -201,6 +228,21 @@ func sgdAVX2(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr fl
 
 //go:noescape
 func transposeAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows int, cols int)
+
+//go:noescape
+func winoInputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoOutputAVX2(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoWeightAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradOutputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradWeightAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
 
 //go:noescape
 func peakAVX2(n int)

@@ -73,6 +73,11 @@ var kernels = map[string]func(*asm){
 	"MaxPoolGradRow": (*asm).maxPoolGradRow,
 	"SGD":            (*asm).sgd,
 	"Transpose":      (*asm).transpose,
+	"WinoInput":      (*asm).winoInput,
+	"WinoOutput":     (*asm).winoOutput,
+	"WinoWeight":     (*asm).winoWeight,
+	"WinoGradOutput": (*asm).winoGradOutput,
+	"WinoGradWeight": (*asm).winoGradWeight,
 	"Peak":           (*asm).peak,
 }
 
@@ -97,7 +102,7 @@ func (a *asm) file(funcs []function) {
 
 // declare writes the functions' declarations and the Set that lists them.
 func (s *isa) declare(w *bytes.Buffer, funcs []function) {
-	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes)
+	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes)
 	list := func(name, typ string, values []string) {
 		fmt.Fprintf(w, "%s: []%s{%s},\n", name, typ, strings.Join(values, ", "))
 	}

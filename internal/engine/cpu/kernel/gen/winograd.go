@@ -1,0 +1,293 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// Winograd's transforms work on one tile, a vector of channels at a time, in
+// two passes of the same one-dimensional transform: columns into scratch
+// memory, then rows from there. 36 values fit no register file; the scratch
+// lies in the first-level cache.
+
+// The points of interpolation are 0, ±wa, ±wb and infinity. Multiples of 3/4 lose
+// half as much as the usual 1 and 2: see docs/performance.md.
+const (
+	wa, wb   = 3. / 4, 3. / 2
+	wa2, wb2 = wa * wa, wb * wb
+	wna, wnb = 2 * wa2 * (wa2 - wb2), 2 * wb2 * (wb2 - wa2)
+)
+
+// A pass transforms one line of a tile. Its values come through load, which
+// names a register that holds value i, and leave through store. Registers from
+// free upward are its own.
+type pass func(a *asm, v vec, free int, load func(i int) int, store func(i, r int))
+
+// winograd emits the two passes for every block of channels: n x n values become
+// m x m. from loads value (i, j) of the source, to stores value (i, j) of the
+// result.
+func (a *asm) winograd(n, m int, line pass, from func(v vec, i, j, r int), to func(v vec, i, j, r int)) {
+	widths := []block{{a.wide, 1}}
+	if a.wide == zmm {
+		widths = append(widths, block{ymm, 1})
+	}
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", widths, func(b block) {
+		scratch := func(i, j int) string { return offset((i*n+j)*a.wide.bytes()) + "(R15)" }
+		for j := range n {
+			line(a, b.vec, n, func(i int) int {
+				from(b.vec, i, j, i)
+				return i
+			}, func(i, r int) { a.store(b.vec, r, scratch(i, j)) })
+		}
+		for i := range m {
+			line(a, b.vec, n, func(j int) int {
+				a.load(b.vec, scratch(i, j), j)
+				return j
+			}, func(j, r int) { to(b.vec, i, j, r) })
+		}
+	})
+	a.ret()
+}
+
+func (a *asm) add(v vec, x, y, to int) { a.op("VADDPS", v.r(y), v.r(x), v.r(to)) }
+func (a *asm) sub(v vec, x, y, to int) { a.op("VSUBPS", v.r(y), v.r(x), v.r(to)) } // x - y
+func (a *asm) fma(v vec, x, y, to int) { a.op("VFMADD231PS", v.r(x), v.r(y), v.r(to)) }
+func (a *asm) fms(v vec, x, y, to int) { a.op("VFNMADD231PS", v.r(x), v.r(y), v.r(to)) } // to - x*y
+func (a *asm) mul(v vec, x, y, to int) { a.op("VMULPS", v.r(x), v.r(y), v.r(to)) }
+func (a *asm) copy(v vec, x, to int)   { a.op("VMOVAPS", v.r(x), v.r(to)) }
+
+// constants fills registers from regs-1 down and returns their numbers.
+func (a *asm) constants(values ...float32) []int {
+	var regs []int
+	for i, x := range values {
+		r := a.regs - 1 - i
+		a.op("MOVL", hexFloat(x), "AX")
+		a.op("VMOVD", "AX", "X0")
+		a.op("VBROADCASTSS", "X0", a.wide.r(r))
+		regs = append(regs, r)
+	}
+	return regs
+}
+
+// table is value (i, j) of a tile whose pixels a table of n columns addresses.
+func (a *asm) table(n int) func(v vec, i, j, r int) {
+	return func(v vec, i, j, r int) {
+		a.op("MOVQ", offset(8*(i*n+j))+"(SI)", "AX")
+		a.load(v, "(AX)(BX*1)", r)
+	}
+}
+
+// planes stores a tile's values in order, a plane each: R9 goes from one to the next.
+func (a *asm) planes() func(v vec, i, j, r int) {
+	return func(v vec, i, j, r int) {
+		if i == 0 && j == 0 {
+			a.op("LEAQ", "(DI)(BX*1)", "R9")
+		}
+		a.store(v, r, "(R9)")
+		a.op("ADDQ", "R8", "R9")
+	}
+}
+
+// fromPlanes loads value (i, j) of n x n planes, column by column: R10 is n strides.
+func (a *asm) fromPlanes(n int) func(v vec, i, j, r int) {
+	return func(v vec, i, j, r int) {
+		switch {
+		case i == 0 && j == 0:
+			a.op("LEAQ", "(SI)(BX*1)", "R11")
+			a.op("MOVQ", "R11", "R9")
+		case i == 0:
+			a.op("ADDQ", "R8", "R11")
+			a.op("MOVQ", "R11", "R9")
+		default:
+			a.op("ADDQ", "R10", "R9")
+		}
+		a.load(v, "(R9)", r)
+	}
+}
+
+func (a *asm) winoInput() {
+	c := a.constants(wa2*wb2, wa2+wb2, wa, wa2, wb, wb2)
+	product, sum := c[0], c[1]
+	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
+	a.op("SHLQ", 2, "CX")
+	a.winograd(6, 6, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+		d := []int{load(0), load(1), load(2), load(3), load(4), load(5)}
+		t, u, w := free, free+1, free+2
+		a.copy(v, d[4], t)
+		a.fma(v, d[0], product, t)
+		a.fms(v, d[2], sum, t)
+		store(0, t)
+		for i, p := range []struct{ point, other2 int }{{c[2], c[5]}, {c[4], c[3]}} {
+			a.copy(v, d[4], t)
+			a.fms(v, d[2], p.other2, t)
+			a.copy(v, d[3], u)
+			a.fms(v, d[1], p.other2, u)
+			a.copy(v, t, w)
+			a.fma(v, u, p.point, w)
+			store(1+2*i, w)
+			a.fms(v, u, p.point, t)
+			store(2+2*i, t)
+		}
+		a.fma(v, d[1], product, d[5])
+		a.fms(v, d[3], sum, d[5])
+		store(5, d[5])
+	}, a.table(6), a.planes())
+}
+
+// powers are the first three of both points.
+func (a *asm) powers() (p, q [4]int) {
+	c := a.constants(wa, wa2, wa*wa2, wb, wb2, wb*wb2)
+	return [4]int{0, c[0], c[1], c[2]}, [4]int{0, c[3], c[4], c[5]}
+}
+
+func (a *asm) winoOutput() {
+	p, q := a.powers()
+	lo := a.regs - 7
+	a.broadcast("lo", lo)
+	a.get("dst", "DI", "src", "SI", "ss", "R8", "c", "CX", "scratch", "R15", "bias", "R12", "add", "R13")
+	a.op("SHLQ", 2, "CX")
+	a.op("LEAQ", "(R8)(R8*2)", "R10")
+	a.op("ADDQ", "R10", "R10") // six strides
+	line := func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+		m := []int{load(0), load(1), load(2), load(3), load(4), load(5)}
+		s, d := free, free+1
+		a.add(v, m[1], m[2], s)
+		a.sub(v, m[1], m[2], d)
+		a.add(v, m[3], m[4], m[1])
+		a.sub(v, m[3], m[4], m[2])
+		a.add(v, m[0], s, m[0])
+		a.add(v, m[0], m[1], m[0])
+		store(0, m[0])
+		a.mul(v, d, p[1], m[3])
+		a.fma(v, m[2], q[1], m[3])
+		store(1, m[3])
+		a.mul(v, s, p[2], m[3])
+		a.fma(v, m[1], q[2], m[3])
+		store(2, m[3])
+		a.fma(v, d, p[3], m[5])
+		a.fma(v, m[2], q[3], m[5])
+		store(3, m[5])
+	}
+	loop := func(add bool) {
+		a.winograd(6, 4, line, a.fromPlanes(6), func(v vec, i, j, r int) {
+			a.op("MOVQ", offset(8*(i*4+j))+"(DI)", "AX")
+			a.op("VADDPS", "(R12)(BX*1)", v.r(r), v.r(r))
+			if add {
+				a.op("MOVQ", offset(8*(i*4+j))+"(R13)", "R14")
+				a.op("VADDPS", "(R14)(BX*1)", v.r(r), v.r(r))
+			}
+			a.max(v, lo, r)
+			a.store(v, r, "(AX)(BX*1)")
+		})
+	}
+	a.op("TESTQ", "R13", "R13")
+	plain := a.label("plain")
+	a.op("JEQ", plain)
+	loop(true)
+	a.mark(plain)
+	loop(false)
+}
+
+func (a *asm) winoWeight() {
+	c := a.constants(1/(wa2*wb2), 1/wna, wa/wna, wa2/wna, 1/wnb, wb/wnb, wb2/wnb)
+	a.get("dst", "DI", "ds", "R8", "src", "SI", "ss", "R13", "n", "CX", "scratch", "R15")
+	a.op("SHLQ", 2, "CX")
+	a.op("LEAQ", "(R13)(R13*2)", "R10")
+	from := func(v vec, i, j, r int) {
+		switch {
+		case i == 0 && j == 0:
+			a.op("LEAQ", "(SI)(BX*1)", "R11")
+			a.op("MOVQ", "R11", "R9")
+		case i == 0:
+			a.op("ADDQ", "R13", "R11")
+			a.op("MOVQ", "R11", "R9")
+		default:
+			a.op("ADDQ", "R10", "R9")
+		}
+		a.load(v, "(R9)", r)
+	}
+	a.winograd(3, 6, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+		g := []int{load(0), load(1), load(2)}
+		t, u, w := free, free+1, free+2
+		a.mul(v, g[0], c[0], t)
+		store(0, t)
+		for i, p := range [][]int{c[1:4], c[4:7]} {
+			a.mul(v, g[0], p[0], t)
+			a.fma(v, g[2], p[2], t)
+			a.mul(v, g[1], p[1], u)
+			a.add(v, t, u, w)
+			store(1+2*i, w)
+			a.sub(v, t, u, w)
+			store(2+2*i, w)
+		}
+		store(5, g[2])
+	}, from, a.planes())
+}
+
+func (a *asm) winoGradOutput() {
+	p, q := a.powers()
+	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
+	a.op("SHLQ", 2, "CX")
+	a.winograd(4, 6, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+		y := []int{load(0), load(1), load(2), load(3)}
+		t, u, w := free, free+1, free+2
+		store(0, y[0])
+		for i, p := range [][4]int{p, q} {
+			a.copy(v, y[0], t)
+			a.fma(v, y[2], p[2], t)
+			a.mul(v, y[1], p[1], u)
+			a.fma(v, y[3], p[3], u)
+			a.add(v, t, u, w)
+			store(1+2*i, w)
+			a.sub(v, t, u, w)
+			store(2+2*i, w)
+		}
+		store(5, y[3])
+	}, a.table(4), a.planes())
+}
+
+func (a *asm) winoGradWeight() {
+	c := a.constants(1/(wa2*wb2), 1/wna, wa/wna, wa2/wna, 1/wnb, wb/wnb, wb2/wnb)
+	a.get("dst", "DI", "ds", "R13", "src", "SI", "ss", "R8", "n", "CX", "scratch", "R15")
+	a.op("SHLQ", 2, "CX")
+	a.op("LEAQ", "(R8)(R8*2)", "R10")
+	a.op("ADDQ", "R10", "R10")
+	loop := func(acc bool) {
+		a.winograd(6, 3, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+			p := []int{load(0), load(1), load(2), load(3), load(4), load(5)}
+			s, d, t := free, free+1, free+2
+			a.add(v, p[1], p[2], s)
+			a.sub(v, p[1], p[2], d)
+			a.add(v, p[3], p[4], p[1])
+			a.sub(v, p[3], p[4], p[2])
+			a.mul(v, p[0], c[0], t)
+			a.fma(v, s, c[1], t)
+			a.fma(v, p[1], c[4], t)
+			store(0, t)
+			a.mul(v, d, c[2], t)
+			a.fma(v, p[2], c[5], t)
+			store(1, t)
+			a.fma(v, s, c[3], p[5])
+			a.fma(v, p[1], c[6], p[5])
+			store(2, p[5])
+		}, a.fromPlanes(6), func(v vec, i, j, r int) {
+			if i == 0 && j == 0 {
+				a.op("LEAQ", "(DI)(BX*1)", "R9")
+			}
+			if acc {
+				a.op("VADDPS", "(R9)", v.r(r), v.r(r))
+			}
+			a.store(v, r, "(R9)")
+			a.op("ADDQ", "R13", "R9")
+		})
+	}
+	a.op("CMPB", a.arg("acc"), 0)
+	plain := a.label("plain")
+	a.op("JEQ", plain)
+	loop(true)
+	a.mark(plain)
+	loop(false)
+}
+
+func hexFloat(x float32) string { return fmt.Sprintf("$%#x", math.Float32bits(x)) }

@@ -1,0 +1,287 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"graft/internal/engine/cpu/kernel"
+	"graft/internal/graph"
+)
+
+// Winograd's minimal filtering, F(4x4, 3x3) of Lavin and Gray 2015: a 3x3
+// convolution of stride 1 in a quarter of the multiplications. Tiles of 4x4
+// output pixels read 6x6 input pixels; both and the weights are transformed to
+// 36 values a channel, and each of the 36 is a matrix product of its own, over
+// channels. See docs/performance.md for where it wins.
+
+const (
+	winoTile   = 4
+	winoPoints = 36 // values of a transformed tile
+	winoLeast  = 16 // channels, in and out, below which the transforms cost more than they save
+)
+
+// winoPad stands behind each plane of a block, so that the planes of a tile do
+// not all fall into the same lines of the cache.
+const winoPad = 3 * line
+
+// winograd reports whether a convolution between in and out runs by tiles.
+func (l *lowering) winograd(in, out *tensor, w graph.Window) bool {
+	tiles := ((out.h + winoTile - 1) / winoTile) * ((out.w + winoTile - 1) / winoTile)
+	return l.set.Winograd && !l.net.direct && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1 &&
+		2*winoPoints*tiles <= 9*out.pixels() && in.cp >= winoLeast && out.cp >= winoLeast && in.c == in.cp
+}
+
+// tiling cuts a tensor's pixels into tiles, and rows of tiles over the batch into
+// blocks whose pixels follow one another.
+type tiling struct {
+	rows, cols int // tiles of a sample
+	block      int // rows of tiles in a block: a part of a sample's, or whole samples'
+}
+
+// newTiling chooses blocks of enough tiles to pay for reading the transformed
+// weights, and of few enough for their planes to stay in the cache. all says
+// that every block but the last has the same number of pixels.
+func newTiling(t *tensor, channels int, all bool) tiling {
+	g := tiling{rows: (t.h + winoTile - 1) / winoTile, cols: (t.w + winoTile - 1) / winoTile}
+	want := max(24, min(channels/4, 96))
+	for d := 1; d < g.rows; d++ {
+		if g.rows%d == 0 && d*g.cols*10 >= want*7 && (t.h%winoTile == 0 || !all) {
+			g.block = d
+			return g
+		}
+	}
+	g.block = g.rows * max(1, (want+g.rows*g.cols/2)/(g.rows*g.cols))
+	return g
+}
+
+func (g *tiling) blocks(n int) int { return (n*g.rows + g.block - 1) / g.block }
+
+// tiles is the most there are in a block.
+func (g *tiling) tiles() int { return g.block * g.cols }
+
+// chunk is the pixels of a block.
+func (g *tiling) chunk(t *tensor) int {
+	if g.block < g.rows {
+		return g.block * winoTile * t.w
+	}
+	return g.block / g.rows * t.pixels()
+}
+
+// span is the pixels, counted over the batch, of the tile rows [r0, r1).
+func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
+	at := func(r int) int {
+		return r/g.rows*t.pixels() + min(r%g.rows*winoTile, t.h)*t.w
+	}
+	return at(r0), at(r1)
+}
+
+// A winogradTask is a gatherTask of a 3x3 window by tiles.
+type winogradTask struct {
+	gatherTask
+	grid    tiling
+	u       *tensor        // transformed weights: [panel][36][k, rounded up][NR]
+	uPoints unsafe.Pointer // the same where they are kept, else nil
+}
+
+func (t *winogradTask) cut(n int) (blocks, groups int) {
+	blocks, groups = t.grid.blocks(n), 1
+	if want := 4 * t.threads; t.threads > 1 && blocks < want {
+		groups = min(t.panels, (want+blocks-1)/blocks)
+	}
+	return blocks, groups
+}
+
+func (t *winogradTask) items(n int) int {
+	blocks, groups := t.cut(n)
+	return blocks * groups
+}
+
+// planes are the bytes from plane to plane of a block's input and output.
+func (t *winogradTask) planes() (in, out int) {
+	tiles := t.grid.tiles()
+	return tiles*t.in.cp*4 + winoPad, tiles*t.panels*t.set.NR*4 + winoPad
+}
+
+// scratchFloats is what a worker needs.
+func (t *winogradTask) scratchFloats() int {
+	in, out := t.planes()
+	return (winoPoints*(in+out) + t.out.cp*4 + line) / 4
+}
+
+func (t *winogradTask) run(w *worker, item, n int) {
+	blocks, groups := t.cut(n)
+	block, group := item%blocks, item/blocks
+	p0, p1 := t.panels*group/groups, t.panels*(group+1)/groups
+	r0 := block * t.grid.block
+	r1 := min(r0+t.grid.block, n*t.grid.rows)
+	inPlane, outPlane := t.planes()
+	v := unsafe.Pointer(&w.planes[0])
+	m := unsafe.Add(v, winoPoints*inPlane)
+	transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.zeros)
+	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
+	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
+	if t.stats != nil {
+		m0, m1 := t.grid.span(t.out, r0, r1)
+		t.stats.moments(t.set, t.out, block, m0, m1, p0*t.set.NR, min(p1*t.set.NR, t.out.cp))
+	}
+}
+
+// transformTiles writes the planes of all tiles in rows [r0, r1) of in.
+func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
+	const side = winoTile + 2
+	at := v
+	for r := r0; r < r1; r++ {
+		img, top := r/g.rows, r%g.rows*winoTile-1
+		base := in.addr() + uintptr(img*in.bytes)
+		for c := range g.cols {
+			left := c*winoTile - 1
+			for i := range side {
+				for j := range side {
+					a := uintptr(zeros)
+					if o := in.pixelOffset(top+i, left+j); o >= 0 {
+						a = base + uintptr(o)
+					}
+					w.tileIn[i*side+j] = a
+				}
+			}
+			set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
+			at = unsafe.Add(at, in.cp*4)
+		}
+	}
+}
+
+// multiply is the 36 matrix products of a block.
+func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, m unsafe.Pointer, outPlane int) {
+	set := t.set
+	nr := set.NR
+	a := &w.tile
+	a.Taps, a.K, a.Bias, a.AddFlag = 1, t.k, nil, 0
+	a.Lo, a.Hi = -inf, inf
+	width := (p1 - p0) * nr * 4
+	tap := t.in.cp * nr * 4
+	u := t.uPoints
+	if t.u != nil {
+		u = t.u.base
+	}
+	for xi := range winoPoints {
+		from, to := uintptr(v)+uintptr(xi*inPlane), uintptr(m)+uintptr(xi*outPlane)
+		at, variant := 0, 0
+		for i := 0; i < tiles; {
+			for set.Rows[variant] > tiles-i {
+				variant++
+			}
+			for range set.Rows[variant] {
+				w.rows[at] = from + uintptr(i*t.in.cp*4)
+				w.out[i] = to + uintptr(i*width)
+				at, i = at+1, i+1
+			}
+			w.rows[at] = 0
+			at++
+		}
+		for j := p0; j < p1; j++ {
+			a.B = unsafe.Add(u, (j*winoPoints+xi)*tap)
+			a.OutOff = (j - p0) * nr * 4
+			a.Width = min(nr, t.out.cp-j*nr)
+			at, variant = 0, 0
+			for i := 0; i < tiles; {
+				for set.Rows[variant] > tiles-i {
+					variant++
+				}
+				a.Rows = unsafe.Pointer(&w.rows[at])
+				a.Out = unsafe.Pointer(&w.out[i])
+				set.Tile[variant](a)
+				at += set.Rows[variant] + 1
+				i += set.Rows[variant]
+			}
+		}
+	}
+}
+
+// back transforms a block's products to pixels; what falls outside goes to dump.
+func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, plane int, dump unsafe.Pointer) {
+	first := p0 * t.set.NR * 4
+	channels := min(p1*t.set.NR, t.out.cp) - p0*t.set.NR
+	width := (p1 - p0) * t.set.NR * 4
+	bias := t.zeros
+	if t.bias != nil {
+		bias = unsafe.Add(t.bias, first)
+	}
+	var add unsafe.Pointer
+	if t.add != nil {
+		add = unsafe.Pointer(&w.tileAdd[0])
+	}
+	for r := r0; r < r1; r++ {
+		img, top := r/t.grid.rows, r%t.grid.rows*winoTile
+		for c := range t.grid.cols {
+			for i := range winoTile {
+				for j := range winoTile {
+					k := i*winoTile + j
+					w.tileOut[k], w.tileAdd[k] = uintptr(dump), uintptr(t.zeros)
+					h, x := top+i, c*winoTile+j
+					if h >= t.out.h || x >= t.out.w {
+						continue
+					}
+					p := img*t.out.pixels() + h*t.out.w + x
+					w.tileOut[k] = t.out.addr() + uintptr(p*t.out.stride+first)
+					if t.add != nil {
+						w.tileAdd[k] = t.add.addr() + uintptr(p*t.add.stride+first)
+					}
+				}
+			}
+			t.set.WinoOutput(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
+			m = unsafe.Add(m, width)
+		}
+	}
+}
+
+// A winoWeightTask transforms packed weights.
+type winoWeightTask struct {
+	set      *kernel.Set
+	src      unsafe.Pointer // panels of 9 taps
+	tapBytes int
+	panels   int
+	flip     bool // for the input gradient: the window turned round
+	u        *tensor
+	uPoints  unsafe.Pointer
+}
+
+// winoWeightBytes is how much of a tap one item transforms.
+const winoWeightBytes = 8 << 10
+
+func (t *winoWeightTask) pieces() int { return (t.tapBytes + winoWeightBytes - 1) / winoWeightBytes }
+
+func (t *winoWeightTask) items(int) int { return t.panels * t.pieces() }
+
+func (t *winoWeightTask) run(w *worker, item, _ int) {
+	panel, from := item/t.pieces(), item%t.pieces()*winoWeightBytes
+	n := min(winoWeightBytes, t.tapBytes-from) / 4
+	src, step := unsafe.Add(t.src, panel*9*t.tapBytes+from), t.tapBytes
+	if t.flip {
+		src, step = unsafe.Add(src, 8*t.tapBytes), -t.tapBytes
+	}
+	u := t.uPoints
+	if t.u != nil {
+		u = t.u.base
+	}
+	t.set.WinoWeight(unsafe.Add(u, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
+}
+
+// tiled makes a winogradTask of t, with the task that transforms its weights.
+// stats says that the moments of its output will be kept.
+func (l *lowering) tiled(t *gatherTask, flip, stats bool) (*winogradTask, *winoWeightTask) {
+	w := &winogradTask{gatherTask: *t}
+	w.grid = newTiling(t.out, t.in.cp+t.out.cp, stats)
+	l.net.planeFloats = max(l.net.planeFloats, w.scratchFloats())
+	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
+	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())
+	l.net.zeroFloats = max(l.net.zeroFloats, t.in.cp, t.panels*t.set.NR)
+	return w, &winoWeightTask{set: t.set, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip}
+}
+
+// emitTiled adds a convolution whose weights are transformed anew every time.
+func (l *lowering) emitTiled(t *winogradTask, pack *winoWeightTask, more ...*tensor) {
+	bytes := t.panels * winoPoints * t.tapBytes
+	t.u = l.p.raw("transformed weights", (bytes+l.net.batch-1)/l.net.batch)
+	pack.u = t.u
+	l.p.emit(pack, t.u)
+	l.p.emit(t, append(more, t.u, t.in, t.out, t.add)...)
+}
