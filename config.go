@@ -24,6 +24,11 @@ type Config struct {
 	WeightDecay   *float64
 	NoParamGroups bool // one rate for all parameters
 
+	// Freeze keeps a part of the network as it is: the first N blocks as graft show
+	// MODEL lists them, "all" for everything but the output layer, or names of blocks or
+	// layers, separated by commas. Batch normalisation in it keeps its statistics.
+	Freeze string
+
 	Split    float64 // share held out of a folder without a split; 0 is 0.2
 	Seed     uint64
 	Leaks    string // keep or drop: training pictures that stand in test or validation too
@@ -86,6 +91,7 @@ type Plan struct {
 	Momentum, WeightDecay       float64
 	ParamGroups                 bool
 	Loss                        string // mean or sum
+	Freeze                      string
 	Size                        int
 	Seed                        uint64
 	Threads                     int

@@ -61,6 +61,7 @@ type session struct {
 	graph  *graph.Graph
 	engine engine.Engine
 	net    engine.Network
+	frozen []bool // by parameter
 	dir    *rundir.Dir
 }
 
@@ -155,7 +156,11 @@ func (s *session) build(ctx context.Context) error {
 		return err
 	}
 	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
-	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: batch, Train: true}); err != nil {
+	if s.frozen, err = graph.Freeze(s.graph, s.c.Freeze); err != nil {
+		return fmt.Errorf("%s: %w", s.model.Name, err)
+	}
+	trainable := func(param int) bool { return !s.frozen[param] }
+	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: batch, Train: true, Trainable: trainable}); err != nil {
 		return err
 	}
 	train.Load(s.net, values)
@@ -250,7 +255,7 @@ func (s *session) createRun() (err error) {
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
 			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels)},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
-			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads},
+			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze},
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
 	})
 	if err != nil {
@@ -262,10 +267,16 @@ func (s *session) createRun() (err error) {
 		}
 	}
 	params, _ := graph.Counts(s.graph)
+	trainable := params
+	for i, p := range s.graph.Params {
+		if s.frozen[i] && !p.Buffer() {
+			trainable -= p.Len()
+		}
+	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch,
 		LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum, WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss,
-		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: params, MegabytesEngine: s.net.Bytes() >> 20})
+		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20})
 	return nil
 }
 

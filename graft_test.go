@@ -225,3 +225,51 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestFreeze trains twice from the same file with a part frozen: what is frozen,
+// batch norm's statistics included, ends as it began, and the rest does not.
+func TestFreeze(t *testing.T) {
+	first := small(t)
+	start := filepath.Join(mustTrain(t, first).Dir, "model.safetensors")
+	before, err := weights.Open(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for freeze, learns := range map[string]func(name string) bool{
+		"all":          func(string) bool { return false }, // beside the output layer
+		"conv1,layer1": func(name string) bool { return strings.HasPrefix(name, "bn1.") || name > "layer2" },
+	} {
+		c := first
+		c.Weights, c.Freeze, c.Out = start, freeze, filepath.Join(t.TempDir(), "frozen")
+		var plan Plan
+		c.Events = func(e Event) {
+			if p, ok := e.(Plan); ok {
+				plan = p
+			}
+		}
+		after, err := weights.Open(filepath.Join(mustTrain(t, c).Dir, "model.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for _, name := range before.Names() {
+			a, _ := before.Get(name)
+			b, ok := after.Get(name)
+			if strings.HasPrefix(name, "linear.") || strings.HasSuffix(name, "num_batches_tracked") {
+				continue // the graft is new
+			}
+			if changed := !ok || !cmp.Equal(a.Data, b.Data); changed != learns(name) {
+				t.Errorf("freeze %s: %s changed: %t", freeze, name, changed)
+			}
+			count++
+		}
+		if count < 50 || plan.Trainable >= plan.Parameters || plan.Freeze != freeze {
+			t.Errorf("freeze %s: %d compared, plan %+v", freeze, count, plan)
+		}
+	}
+	c := first
+	c.Freeze, c.Force = "layer9", true
+	if _, err := Train(context.Background(), c); err == nil || !strings.Contains(err.Error(), "layer9") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -155,6 +155,9 @@ func (r *report) plan(p graft.Plan) {
 	r.line("          %s", p.ChosenOn)
 	r.line("model     %s, %.1f M parameters, %d pixels", p.Model, float64(p.Parameters)/1e6, p.Size)
 	r.line("weights   %s", weights)
+	if p.Freeze != "" {
+		r.line("frozen    %s: %.1f %% of the parameters learn", p.Freeze, 100*float64(p.Trainable)/float64(p.Parameters))
+	}
 	r.line("recipe    %s: %d epochs, batch %d, loss %s over the batch, learning rate %s,", p.Recipe, p.Epochs, p.Batch, p.Loss, groups)
 	r.line("          momentum %g, weight decay %g, seed %d", p.Momentum, p.WeightDecay, p.Seed)
 	r.line("device    %s, %d MB for the network", p.Device, p.MegabytesEngine)

@@ -56,6 +56,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.Float64Var(&f.momentum, "momentum", 0.9, "of stochastic gradient descent")
 	p.Float64Var(&f.weightDecay, "weight-decay", 1e-3, "L2 penalty")
 	p.BoolVar(&f.c.NoParamGroups, "no-param-groups", false, "one rate for all parameters")
+	p.StringVar(&f.c.Freeze, "freeze", "", "keep a part as it is: N (the first blocks of graft show MODEL), names, or all but the output layer: all")
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
 	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
 	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")

@@ -63,6 +63,7 @@ type Settings struct {
 	Size        int     `json:"size"`
 	Seed        uint64  `json:"seed"`
 	Threads     int     `json:"threads"`
+	Freeze      string  `json:"freeze,omitempty"`
 }
 
 // Machine is where it ran.
