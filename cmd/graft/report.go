@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"graft"
@@ -23,8 +24,8 @@ type report struct {
 	json   bool
 	bars   *mpb.Progress // nil without a terminal
 	bar    *mpb.Bar
-	what   string // the bar's phase
-	status string // behind the bar
+	what   string       // the bar's phase
+	status atomic.Value // string behind the bar, which its own goroutine reads
 	last   time.Time
 }
 
@@ -111,9 +112,9 @@ func (r *report) advance(what string, done, total int64, status string) {
 			r.what = what
 			r.bar = r.bars.AddBar(max(total, 1), mpb.BarRemoveOnComplete(),
 				mpb.PrependDecorators(decor.Name(what+" ", decor.WCSyncSpaceR), decor.CountersNoUnit("%d/%d")),
-				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return r.status }), decor.Name("  "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
+				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { s, _ := r.status.Load().(string); return s }), decor.Name("  "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), "")))
 		}
-		r.status = status
+		r.status.Store(status)
 		r.bar.SetCurrent(done)
 	case time.Since(r.last) > 20*time.Second || r.last.IsZero() && done == total:
 		if !r.last.IsZero() {
