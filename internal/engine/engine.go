@@ -111,7 +111,16 @@ func DropoutKey(seed uint64, node int) uint64 { return mix(seed ^ mix(uint64(nod
 // the whole batch in NHWC order: with probability 1-p, by a hash of the key and
 // i, so that it depends on no order of evaluation.
 func Keep(key uint64, i int, p float64) bool {
-	return mix(key+uint64(i))>>32 >= uint64(p*(1<<32))
+	return KeepMask(key, i, KeepLimit(p)) != 0
+}
+
+// KeepLimit is what KeepMask needs of the probability p.
+func KeepLimit(p float64) int64 { return int64(p * (1 << 32)) }
+
+// KeepMask is Keep as a mask, all ones or 0, for loops that a branch on chance
+// would slow down.
+func KeepMask(key uint64, i int, limit int64) uint32 {
+	return ^uint32((int64(mix(key+uint64(i))>>32) - limit) >> 63)
 }
 
 // mix is the step and finaliser of SplitMix64 (Steele, Lea, Flood 2014).

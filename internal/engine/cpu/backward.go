@@ -56,8 +56,7 @@ func (t *training) paramGrad(i int) {
 	if f.Op == graph.Conv && t.winograd(x, dy, w) {
 		t.emitTiledGrad(task)
 	} else {
-		t.net.tableRows = max(t.net.tableRows, weightGradPixels)
-		t.p.emit(task, x, dy)
+		t.emitWeightGrad(task)
 	}
 	if len(n.Params) > 1 {
 		c := t.chunked(dy)
@@ -66,6 +65,17 @@ func (t *training) paramGrad(i int) {
 		t.p.emit(&biasGradTask{c, dy, p}, dy, p.buf)
 		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), t.net.grads[b.offset : b.offset+b.out]}, p.buf)
 	}
+}
+
+func (t *training) emitWeightGrad(task *weightGradTask) {
+	t.net.tableRows = max(t.net.tableRows, len(task.class.taps)*weightGradPixels)
+	if task.bytes() > splitGradBytes {
+		t.p.emit(task, task.in, task.dy)
+		return
+	}
+	task.sums = t.p.raw("gradient's splits", (gradSplits*task.bytes()+t.net.batch-1)/t.net.batch)
+	t.p.emit(task, task.in, task.dy, task.sums)
+	t.p.emit(&splitGradTask{task}, task.sums)
 }
 
 func (t *training) normSums(n, f *graph.Node) {

@@ -190,7 +190,9 @@ func (t *gatherTask) tableSize() (rows, out int) {
 
 // A weightGradTask sums x's rows times dy's rows over all output pixels, in
 // blocks of pixels in order. Its items are ranges of the tiles of the gradient,
-// which are summed whole by one worker each.
+// which are summed whole by one worker each. A small gradient is cut by pixels
+// instead, into a number of splits fixed by its shape, which a second task adds in
+// order: so each worker reads its own part of x and dy only.
 type weightGradTask struct {
 	set     *kernel.Set
 	threads int
@@ -206,57 +208,114 @@ type weightGradTask struct {
 	panels   int
 	zeros    unsafe.Pointer
 	net      *network
+	sums     *tensor // of the splits, or nil
 }
 
-const weightGradPixels = 256
+const (
+	weightGradPixels = 256
+	splitGradBytes   = 256 << 10 // a gradient no larger is cut by pixels
+	gradSplits       = 8
+)
+
+// bytes is the size of the gradient.
+func (t *weightGradTask) bytes() int { return t.panels * len(t.class.taps) * t.tapBytes }
 
 func (t *weightGradTask) units() int { return len(t.class.taps) * len(t.chunks) * t.panels }
 
-func (t *weightGradTask) items(int) int { return min(t.threads, t.units()) }
+func (t *weightGradTask) items(int) int {
+	if t.sums != nil {
+		return gradSplits
+	}
+	return min(t.threads, t.units())
+}
 
 func (t *weightGradTask) run(w *worker, item, n int) {
 	items := t.items(n)
-	u0, u1 := t.units()*item/items, t.units()*(item+1)/items
 	m := n * t.class.count
+	if t.sums == nil {
+		u0, u1 := t.units()*item/items, t.units()*(item+1)/items
+		t.sum(w, u0, u1, 0, m, t.grad, t.net.accumulate)
+		if t.kr > t.k {
+			t.clearPadding(u0, u1)
+		}
+		return
+	}
+	blocks := (m + weightGradPixels - 1) / weightGradPixels
+	from, to := blocks*item/items*weightGradPixels, min(blocks*(item+1)/items*weightGradPixels, m)
+	sums := unsafe.Add(t.sums.base, item*t.bytes())
+	if from >= to {
+		clear(unsafe.Slice((*float32)(sums), t.bytes()/4))
+		return
+	}
+	t.sum(w, 0, t.units(), from, to, sums, false)
+}
+
+// sum writes units [u0, u1) of the gradient of pixels [m0, m1), or adds them.
+func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
 	nr := t.set.NR
 	taps := len(t.class.taps)
-	perTap := len(t.chunks) * t.panels
 	a := &w.grad
 	a.YStride = t.dy.stride
 	a.CStride = nr * 4
-	acc := t.net.accumulate
-	for b := 0; b < m; b += weightGradPixels {
-		a.P = min(weightGradPixels, m-b)
+	for b := m0; b < m1; b += weightGradPixels {
+		a.P = min(weightGradPixels, m1-b)
 		a.Acc = 0
-		if acc || b > 0 {
+		if acc || b > m0 {
 			a.Acc = 1
 		}
+		t.tables(w, b, a.P)
 		dy := t.dy.row(b)
-		for u := u0; u < u1; {
-			tap := u / perTap
-			t.table(w, tap, b, a.P)
-			a.X = unsafe.Pointer(&w.rows[0])
-			for end := min((tap+1)*perTap, u1); u < end; u++ {
-				j, chunk := u%perTap%t.panels, u%perTap/t.panels
-				start := t.starts[chunk]
-				a.XOff = start * 4
-				a.Y = unsafe.Add(dy, j*nr*4)
-				a.Width = min(nr, t.dy.cp-j*nr)
-				a.C = unsafe.Add(t.grad, (j*taps+tap)*t.tapBytes+start*nr*4)
-				t.set.TileGrad[t.chunks[chunk]](a)
-			}
+		for u := u0; u < u1; u++ {
+			j, tap, chunk := t.unit(u)
+			start := t.starts[chunk]
+			a.X = unsafe.Pointer(&w.rows[tap*weightGradPixels])
+			a.XOff = start * 4
+			a.Y = unsafe.Add(dy, j*nr*4)
+			a.Width = min(nr, t.dy.cp-j*nr)
+			a.C = unsafe.Add(grad, (j*taps+tap)*t.tapBytes+start*nr*4)
+			t.set.TileGrad[t.chunks[chunk]](a)
 		}
 	}
-	if t.kr > t.k {
-		t.clearPadding(u0, u1)
+}
+
+// unit is the panel, tap and chunk of unit u: a panel's units follow one another, so that
+// its columns of dy stay in the first-level cache.
+func (t *weightGradTask) unit(u int) (panel, tap, chunk int) {
+	chunks, taps := len(t.chunks), len(t.class.taps)
+	return u / (chunks * taps), u / chunks % taps, u % chunks
+}
+
+// A splitGradTask adds the splits of a weight's gradient, a panel an item.
+type splitGradTask struct{ of *weightGradTask }
+
+func (t *splitGradTask) items(int) int { return t.of.panels }
+
+func (t *splitGradTask) run(_ *worker, j, _ int) {
+	of, taps := t.of, len(t.of.class.taps)
+	nr, rows := of.set.NR, taps*of.kr
+	width := min(nr, of.dy.cp-j*nr)
+	at := j * taps * of.tapBytes
+	to, first := unsafe.Add(of.grad, at), 0
+	if !of.net.accumulate {
+		a, b := unsafe.Add(of.sums.base, at), unsafe.Add(of.sums.base, of.bytes()+at)
+		of.set.AddRows(to, nr*4, a, nr*4, b, nr*4, rows, width)
+		first = 2
+	}
+	for s := first; s < gradSplits; s++ {
+		of.set.AddRows(to, nr*4, to, nr*4, unsafe.Add(of.sums.base, s*of.bytes()+at), nr*4, rows, width)
+	}
+	if of.kr > of.k {
+		for tap := range taps {
+			clear(unsafe.Slice((*float32)(unsafe.Add(to, tap*of.tapBytes+of.k*nr*4)), (of.kr-of.k)*nr))
+		}
 	}
 }
 
 // clearPadding zeroes the gradient rows behind the last real channel of a tap.
 func (t *weightGradTask) clearPadding(u0, u1 int) {
-	nr, taps, perTap := t.set.NR, len(t.class.taps), len(t.chunks)*t.panels
+	nr, taps := t.set.NR, len(t.class.taps)
 	for u := u0; u < u1; u++ {
-		tap, j, chunk := u/perTap, u%perTap%t.panels, u%perTap/t.panels
+		j, tap, chunk := t.unit(u)
 		from, to := max(t.k, t.starts[chunk]), t.starts[chunk]+t.set.GradRows[t.chunks[chunk]]
 		if from < to {
 			clear(unsafe.Slice((*float32)(unsafe.Add(t.grad, (j*taps+tap)*t.tapBytes+from*nr*4)), (to-from)*nr))
@@ -264,19 +323,21 @@ func (t *weightGradTask) clearPadding(u0, u1 int) {
 	}
 }
 
-// table lists the addresses of the input rows under one tap of n output pixels from m.
-func (t *weightGradTask) table(w *worker, tap, m, n int) {
+// tables list the addresses of the input rows under each tap of n output pixels from m.
+func (t *weightGradTask) tables(w *worker, m, n int) {
 	sample := t.in.bytes
 	taps := len(t.class.taps)
 	zero := uintptr(t.zeros)
 	img, px := m/t.class.count, m%t.class.count
 	from := t.in.addr() + uintptr(img*sample)
 	for i := range n {
-		a := zero
-		if o := t.class.offs[px*taps+tap]; o >= 0 {
-			a = from + uintptr(o)
+		for tap, o := range t.class.offs[px*taps : px*taps+taps] {
+			a := zero
+			if o >= 0 {
+				a = from + uintptr(o)
+			}
+			w.rows[tap*weightGradPixels+i] = a
 		}
-		w.rows[i] = a
 		if px++; px == t.class.count {
 			px = 0
 			from += uintptr(sample)

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"graft/internal/engine"
@@ -85,16 +86,12 @@ func (t *dropoutTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	key := engine.DropoutKey(t.net.seed, t.node)
 	scale := float32(1 / (1 - t.p))
-	c := t.x.c
+	c, limit := t.x.c, engine.KeepLimit(t.p)
 	for m := m0; m < m0+rows; m++ {
 		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
 		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
 		for j := range c {
-			if engine.Keep(key, m*c+j, t.p) {
-				y[j] = x[j] * scale
-			} else {
-				y[j] = 0
-			}
+			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, m*c+j, limit))
 		}
 		clear(y[c:])
 	}
