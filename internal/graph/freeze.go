@@ -15,22 +15,20 @@ func Freeze(g *Graph, what string) ([]bool, error) {
 	if what == "" {
 		return frozen, nil
 	}
-	var err error
-	if n, bad := strconv.Atoi(what); bad == nil {
-		err = freezeBlocks(g, n, frozen)
+	if n, err := strconv.Atoi(what); err == nil {
+		if err := freezeBlocks(g, n, frozen); err != nil {
+			return nil, err
+		}
 	} else if what == "all" {
 		for i := range frozen {
 			frozen[i] = !g.InHead(i)
 		}
 	} else {
 		for name := range strings.SplitSeq(what, ",") {
-			if err == nil {
-				err = freezeName(g, strings.TrimSpace(name), frozen)
+			if err := freezeName(g, strings.TrimSpace(name), frozen); err != nil {
+				return nil, err
 			}
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	for i, f := range frozen {
 		if f && g.InHead(i) {

@@ -37,12 +37,9 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 	if _, err := r.ReadAt(text, 8); err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(text, &raw); err != nil {
+	raw, err := members(text)
+	if err != nil {
 		return nil, nil, fmt.Errorf("damaged safetensors header: %w", err)
-	}
-	if name := repeated(text); name != "" {
-		return nil, nil, fmt.Errorf("damaged safetensors header: %q stands twice", name)
 	}
 	var meta map[string]string
 	entries := map[string]header{}
@@ -94,24 +91,37 @@ func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, er
 	return out, meta, nil
 }
 
-// repeated returns a name that stands twice at the top of a valid JSON object, "" if none does.
-func repeated(object []byte) string {
-	d := json.NewDecoder(bytes.NewReader(object))
-	d.Token() // {
-	seen := map[string]bool{}
-	for d.More() {
-		name, err := d.Token()
-		s, ok := name.(string)
-		if err != nil || !ok || seen[s] {
-			return s
-		}
-		seen[s] = true
-		var skip json.RawMessage
-		if d.Decode(&skip) != nil {
-			return s
-		}
+// members are those of the JSON object that text is; a name that stands twice is an error.
+func members(text []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if start, err := d.Token(); err != nil {
+		return nil, err
+	} else if start != json.Delim('{') {
+		return nil, errors.New("not an object")
 	}
-	return ""
+	m := map[string]json.RawMessage{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := t.(string) // the decoder lets nothing else stand before a colon
+		if _, twice := m[name]; twice {
+			return nil, fmt.Errorf("%q stands twice", name)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		m[name] = value
+	}
+	if _, err := d.Token(); err != nil { // }
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something follows it")
+	}
+	return m, nil
 }
 
 // elements is the product of a shape, checked.

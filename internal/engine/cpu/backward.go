@@ -73,7 +73,7 @@ func (t *training) emitWeightGrad(task *weightGradTask) {
 		t.p.emit(task, task.in, task.dy)
 		return
 	}
-	task.sums = t.p.raw("gradient's splits", (gradSplits*task.bytes()+t.net.batch-1)/t.net.batch)
+	task.sums = t.p.whole("gradient's splits", gradSplits*task.bytes(), t.net.batch)
 	t.p.emit(task, task.in, task.dy, task.sums)
 	t.p.emit(&splitGradTask{task}, task.sums)
 }
@@ -107,7 +107,9 @@ func (t *training) inputGrad(i int) {
 		}
 		g := gradient{t: t.settle(dy), mask: t.value[n.Of]}
 		t.grads[i] = g
-		if in := f.In[0]; t.g.Nodes[in].Op != graph.BatchNorm && t.g.Nodes[in].Op != graph.Add {
+		// A mask still to be applied needs dy as it is: whoever reads dy after this node
+		// may write over it.
+		if in := f.In[0]; t.g.Nodes[in].Op != graph.BatchNorm && t.g.Nodes[in].Op != graph.Add || !t.last(dy, i) {
 			t.settle(i)
 		}
 	case graph.MaxPool:
@@ -251,7 +253,7 @@ func (t *training) convInput(i int) {
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
-	t.emitConv(task, w, true, nil)
+	t.emitConv(task, w, true, "")
 }
 
 func (t *training) normInput(i int) {

@@ -23,6 +23,14 @@ func (p *partials) at(chunk, which, channel int) *float32 {
 	return (*float32)(unsafe.Add(p.buf.base, ((chunk*2+which)*p.cp+channel)*4))
 }
 
+// tensor is where the sums lie, nil for no partials.
+func (p *partials) tensor() *tensor {
+	if p == nil {
+		return nil
+	}
+	return p.buf
+}
+
 func (p *partials) row(chunk, which int) []float32 {
 	return unsafe.Slice(p.at(chunk, which, 0), p.cp)
 }
@@ -31,7 +39,7 @@ func (p *partials) row(chunk, which int) []float32 {
 func (p *program) newPartials(name string, t *tensor, chunk, batch int) *partials {
 	chunks := (batch*t.pixels() + chunk - 1) / chunk
 	bytes := chunks * 2 * t.cp * 4
-	return &partials{chunk: chunk, cp: t.cp, buf: p.raw(name, (bytes+batch-1)/batch)}
+	return &partials{chunk: chunk, cp: t.cp, buf: p.whole(name, bytes, batch)}
 }
 
 // moments writes mean and squared deviations of channels [c0, c1) of pixels [m0, m1).

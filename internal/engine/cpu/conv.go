@@ -46,11 +46,15 @@ func (t *gatherTask) cut(n int) (blocks, groups int) {
 	for i := range t.classes {
 		blocks += (n*t.classes[i].count + t.block - 1) / t.block
 	}
-	groups = 1
+	return blocks, t.groups(blocks)
+}
+
+// groups is how many parts the panels are cut into, for enough items to share.
+func (t *gatherTask) groups(blocks int) int {
 	if want := 4 * t.threads; t.threads > 1 && blocks < want {
-		groups = min(t.panels, (want+blocks-1)/blocks)
+		return min(t.panels, (want+blocks-1)/blocks)
 	}
-	return blocks, groups
+	return 1
 }
 
 func (t *gatherTask) items(n int) int {
@@ -86,7 +90,6 @@ func (t *gatherTask) run(w *worker, item, n int) {
 
 // tiles computes output pixels [m0, m1) of a class for panels [p0, p1).
 func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
-	rows := t.set.Rows
 	t.table(w, c, m0, m1)
 	a := &w.tile
 	a.Taps, a.K = len(c.taps), t.k
@@ -106,17 +109,23 @@ func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
 		}
 		a.OutOff = j * nr * 4
 		a.Width = min(nr, t.out.cp-j*nr)
-		table, v := 0, 0
-		for m := m0; m < m1; {
-			for rows[v] > m1-m {
-				v++
-			}
-			a.Rows = unsafe.Pointer(&w.rows[table])
-			a.Out = unsafe.Pointer(&w.out[m-m0])
-			t.set.Tile[v](a)
-			table += len(c.taps) * (rows[v] + 1)
-			m += rows[v]
+		w.multiply(t.set, m1-m0)
+	}
+}
+
+// multiply computes n output rows of a panel, tile by tile, from the worker's tables.
+func (w *worker) multiply(set *kernel.Set, n int) {
+	a, rows := &w.tile, set.Rows
+	table, v := 0, 0
+	for m := 0; m < n; {
+		for rows[v] > n-m {
+			v++
 		}
+		a.Rows = unsafe.Pointer(&w.rows[table])
+		a.Out = unsafe.Pointer(&w.out[m])
+		set.Tile[v](a)
+		table += a.Taps * (rows[v] + 1)
+		m += rows[v]
 	}
 }
 

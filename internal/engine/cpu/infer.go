@@ -97,27 +97,24 @@ func (t *inference) chain(i int, c chain) {
 		g.bias = unsafe.Pointer(&norm.shift[0])
 	}
 	lay := &t.net.layouts[n.Params[0]]
-	fold := &foldTask{set: t.set, nr: lay.nr, panels: lay.panels, state: norm, zero: t.net.zeroPanel}
+	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
+	dst := src
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
-		tiled, pack := t.tiled(g, false, false)
-		fold.rows = winoPoints * lay.kr
-		u := floats(fold.panels * fold.rows * fold.nr)
-		pack.uPoints = unsafe.Pointer(&u[0])
-		tiled.uPoints = pack.uPoints
-		fold.src, fold.dst = u, u
+		rows = winoPoints * lay.kr
+		src = floats(lay.panels * rows * lay.nr)
+		dst = src
+		tiled, pack := t.tiled(g, &tensor{base: unsafe.Pointer(&src[0])}, false, false)
 		t.fold = append(t.fold, pack)
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
-		fold.rows = lay.taps * lay.kr
-		fold.src = t.net.weights[lay.offset : lay.offset+lay.size]
 		if norm != nil {
-			fold.dst = floats(lay.size)
-			g.weights = unsafe.Pointer(&fold.dst[0])
+			dst = floats(lay.size)
+			g.weights = unsafe.Pointer(&dst[0])
 		}
 		t.emitGather(g)
 	}
 	if norm != nil {
-		t.fold = append(t.fold, fold)
+		t.fold = append(t.fold, &foldTask{set: t.set, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
 	}
 }
 

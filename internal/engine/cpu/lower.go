@@ -166,12 +166,12 @@ func (l *lowering) window(n *graph.Node) (*tensor, graph.Window) {
 }
 
 // emitGather adds a gather task and makes the workers' tables large enough.
-func (l *lowering) emitGather(t *gatherTask, more ...*tensor) {
+func (l *lowering) emitGather(t *gatherTask) {
 	rows, out := t.tableSize()
 	l.net.tableRows = max(l.net.tableRows, rows)
 	l.net.tableOut = max(l.net.tableOut, out)
 	l.net.zeroFloats = max(l.net.zeroFloats, t.k)
-	l.p.emit(t, append(more, t.in, t.out, t.add)...)
+	l.p.emit(t, t.in, t.out, t.add, t.stats.tensor())
 }
 
 // simple lowers the operations that training and inference run alike.

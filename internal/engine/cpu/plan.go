@@ -40,6 +40,21 @@ type tensor struct {
 // pixels is the number of pixels of a sample.
 func (t *tensor) pixels() int { return t.h * t.w }
 
+// window fills a table with the addresses of side x side pixels of a sample, offset
+// bytes into each; those outside the picture get the address outside.
+func (t *tensor) window(table []uintptr, sample, top, left, side, offset int, outside unsafe.Pointer) {
+	base := t.addr() + uintptr(sample*t.bytes+offset)
+	for i := range side {
+		for j := range side {
+			a := uintptr(outside)
+			if o := t.pixelOffset(top+i, left+j); o >= 0 {
+				a = base + uintptr(o)
+			}
+			table[i*side+j] = a
+		}
+	}
+}
+
 // row is the address of pixel i, counted over the whole batch.
 func (t *tensor) row(i int) unsafe.Pointer { return unsafe.Add(t.base, i*t.stride) }
 
@@ -59,6 +74,11 @@ func (p *program) tensor(name string, s graph.Shape) *tensor {
 // raw is a buffer with a layout of its task's own.
 func (p *program) raw(name string, bytes int) *tensor {
 	return p.add(&tensor{name: name, bytes: bytes})
+}
+
+// whole is a raw buffer of so many bytes in all, whatever part of the batch is used.
+func (p *program) whole(name string, bytes, batch int) *tensor {
+	return p.raw(name, (bytes+batch-1)/batch)
 }
 
 func (p *program) add(t *tensor) *tensor {

@@ -110,37 +110,34 @@ func (t *training) conv(i int) {
 	c.lo = lo
 	norm := t.only(i, graph.BatchNorm)
 	if norm == 0 || t.g.Nodes[norm].Frozen {
-		t.emitConv(c, n.Window, false, nil)
+		t.emitConv(c, n.Window, false, "")
 		return
 	}
-	params, state := t.normParams(&t.g.Nodes[norm]), t.normState(&t.g.Nodes[norm])
+	state := t.normState(&t.g.Nodes[norm])
 	t.states[norm] = state
-	t.emitConv(c, n.Window, false, func(chunk int) *partials {
-		return t.p.newPartials(n.Name+".moments", c.out, chunk, t.net.batch)
-	})
-	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), params, state}, c.stats.buf)
+	t.emitConv(c, n.Window, false, n.Name+".moments")
+	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
 }
 
-// emitConv adds a convolution, by tiles where that is faster. Unless nil,
-// moments makes room for those of its output, by chunks of so many pixels. flip
-// says that it is an input gradient.
-func (t *training) emitConv(c *gatherTask, w graph.Window, flip bool, moments func(chunk int) *partials) {
-	var more []*tensor
+// emitConv adds a convolution, by tiles where that is faster. Unless "", moments
+// names room for those of its output. flip says that it is an input gradient.
+func (t *training) emitConv(c *gatherTask, w graph.Window, flip bool, moments string) {
 	keep := func(chunk int) {
-		if moments != nil {
-			c.stats = moments(chunk)
-			more = append(more, c.stats.buf)
+		if moments != "" {
+			c.stats = t.p.newPartials(moments, c.out, chunk, t.net.batch)
 		}
 	}
 	if !t.winograd(c.in, c.out, w) {
 		keep(c.block)
-		t.emitGather(c, more...)
+		t.emitGather(c)
 		return
 	}
-	tiled, pack := t.tiled(c, flip, moments != nil)
+	u := t.p.whole("transformed weights", c.panels*winoPoints*c.tapBytes, t.net.batch)
+	tiled, pack := t.tiled(c, u, flip, moments != "")
 	keep(tiled.grid.chunk(c.out))
 	tiled.stats = c.stats
-	t.emitTiled(tiled, pack, more...)
+	t.p.emit(pack, u)
+	t.p.emit(tiled, u, c.in, c.out, c.add, c.stats.tensor())
 }
 
 // statistics makes sure that a BatchNorm's scale and shift are known.

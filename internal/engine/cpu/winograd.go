@@ -77,17 +77,13 @@ func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
 // A winogradTask is a gatherTask of a 3x3 window by tiles.
 type winogradTask struct {
 	gatherTask
-	grid    tiling
-	u       *tensor        // transformed weights: [panel][36][k, rounded up][NR]
-	uPoints unsafe.Pointer // the same where they are kept, else nil
+	grid tiling
+	u    *tensor // transformed weights: [panel][36][k, rounded up][NR]
 }
 
 func (t *winogradTask) cut(n int) (blocks, groups int) {
-	blocks, groups = t.grid.blocks(n), 1
-	if want := 4 * t.threads; t.threads > 1 && blocks < want {
-		groups = min(t.panels, (want+blocks-1)/blocks)
-	}
-	return blocks, groups
+	blocks = t.grid.blocks(n)
+	return blocks, t.groups(blocks)
 }
 
 func (t *winogradTask) items(n int) int {
@@ -127,22 +123,10 @@ func (t *winogradTask) run(w *worker, item, n int) {
 
 // transformTiles writes the planes of all tiles in rows [r0, r1) of in.
 func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
-	const side = winoTile + 2
 	at := v
 	for r := r0; r < r1; r++ {
-		img, top := r/g.rows, r%g.rows*winoTile-1
-		base := in.addr() + uintptr(img*in.bytes)
 		for c := range g.cols {
-			left := c*winoTile - 1
-			for i := range side {
-				for j := range side {
-					a := uintptr(zeros)
-					if o := in.pixelOffset(top+i, left+j); o >= 0 {
-						a = base + uintptr(o)
-					}
-					w.tileIn[i*side+j] = a
-				}
-			}
+			in.window(w.tileIn[:], r/g.rows, r%g.rows*winoTile-1, c*winoTile-1, winoTile+2, 0, zeros)
 			set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
 			at = unsafe.Add(at, in.cp*4)
 		}
@@ -158,10 +142,6 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	a.Lo, a.Hi = -inf, inf
 	width := (p1 - p0) * nr * 4
 	tap := t.in.cp * nr * 4
-	u := t.uPoints
-	if t.u != nil {
-		u = t.u.base
-	}
 	for xi := range winoPoints {
 		from, to := uintptr(v)+uintptr(xi*inPlane), uintptr(m)+uintptr(xi*outPlane)
 		at, variant := 0, 0
@@ -178,20 +158,10 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 			at++
 		}
 		for j := p0; j < p1; j++ {
-			a.B = unsafe.Add(u, (j*winoPoints+xi)*tap)
+			a.B = unsafe.Add(t.u.base, (j*winoPoints+xi)*tap)
 			a.OutOff = (j - p0) * nr * 4
 			a.Width = min(nr, t.out.cp-j*nr)
-			at, variant = 0, 0
-			for i := 0; i < tiles; {
-				for set.Rows[variant] > tiles-i {
-					variant++
-				}
-				a.Rows = unsafe.Pointer(&w.rows[at])
-				a.Out = unsafe.Pointer(&w.out[i])
-				set.Tile[variant](a)
-				at += set.Rows[variant] + 1
-				i += set.Rows[variant]
-			}
+			w.multiply(set, tiles)
 		}
 	}
 }
@@ -212,20 +182,9 @@ func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, pla
 	for r := r0; r < r1; r++ {
 		img, top := r/t.grid.rows, r%t.grid.rows*winoTile
 		for c := range t.grid.cols {
-			for i := range winoTile {
-				for j := range winoTile {
-					k := i*winoTile + j
-					w.tileOut[k], w.tileAdd[k] = uintptr(dump), uintptr(t.zeros)
-					h, x := top+i, c*winoTile+j
-					if h >= t.out.h || x >= t.out.w {
-						continue
-					}
-					p := img*t.out.pixels() + h*t.out.w + x
-					w.tileOut[k] = t.out.addr() + uintptr(p*t.out.stride+first)
-					if t.add != nil {
-						w.tileAdd[k] = t.add.addr() + uintptr(p*t.add.stride+first)
-					}
-				}
+			t.out.window(w.tileOut[:], img, top, c*winoTile, winoTile, first, dump)
+			if t.add != nil {
+				t.add.window(w.tileAdd[:], img, top, c*winoTile, winoTile, first, t.zeros)
 			}
 			t.set.WinoOutput(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
 			m = unsafe.Add(m, width)
@@ -241,47 +200,39 @@ type winoWeightTask struct {
 	panels   int
 	flip     bool // for the input gradient: the window turned round
 	u        *tensor
-	uPoints  unsafe.Pointer
 }
 
 // winoWeightBytes is how much of a tap one item transforms.
 const winoWeightBytes = 8 << 10
 
-func (t *winoWeightTask) pieces() int { return (t.tapBytes + winoWeightBytes - 1) / winoWeightBytes }
+// winoPieces is the number of items that the taps of a panel are cut into.
+func winoPieces(tapBytes int) int { return (tapBytes + winoWeightBytes - 1) / winoWeightBytes }
 
-func (t *winoWeightTask) items(int) int { return t.panels * t.pieces() }
+// winoPiece is what an item is of: n floats of each tap, from a byte of it onward.
+func winoPiece(item, tapBytes int) (panel, from, n int) {
+	pieces := winoPieces(tapBytes)
+	from = item % pieces * winoWeightBytes
+	return item / pieces, from, min(winoWeightBytes, tapBytes-from) / 4
+}
+
+func (t *winoWeightTask) items(int) int { return t.panels * winoPieces(t.tapBytes) }
 
 func (t *winoWeightTask) run(w *worker, item, _ int) {
-	panel, from := item/t.pieces(), item%t.pieces()*winoWeightBytes
-	n := min(winoWeightBytes, t.tapBytes-from) / 4
+	panel, from, n := winoPiece(item, t.tapBytes)
 	src, step := unsafe.Add(t.src, panel*9*t.tapBytes+from), t.tapBytes
 	if t.flip {
 		src, step = unsafe.Add(src, 8*t.tapBytes), -t.tapBytes
 	}
-	u := t.uPoints
-	if t.u != nil {
-		u = t.u.base
-	}
-	t.set.WinoWeight(unsafe.Add(u, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
+	t.set.WinoWeight(unsafe.Add(t.u.base, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
 }
 
-// tiled makes a winogradTask of t, with the task that transforms its weights.
-// stats says that the moments of its output will be kept.
-func (l *lowering) tiled(t *gatherTask, flip, stats bool) (*winogradTask, *winoWeightTask) {
-	w := &winogradTask{gatherTask: *t}
-	w.grid = newTiling(t.out, t.in.cp+t.out.cp, stats)
+// tiled makes a winogradTask of t, with the task that transforms its weights to
+// u, of [panels][36] taps. stats says that the moments of its output will be kept.
+func (l *lowering) tiled(t *gatherTask, u *tensor, flip, stats bool) (*winogradTask, *winoWeightTask) {
+	w := &winogradTask{gatherTask: *t, u: u, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
 	l.net.planeFloats = max(l.net.planeFloats, w.scratchFloats())
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())
 	l.net.zeroFloats = max(l.net.zeroFloats, t.in.cp, t.panels*t.set.NR)
-	return w, &winoWeightTask{set: t.set, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip}
-}
-
-// emitTiled adds a convolution whose weights are transformed anew every time.
-func (l *lowering) emitTiled(t *winogradTask, pack *winoWeightTask, more ...*tensor) {
-	bytes := t.panels * winoPoints * t.tapBytes
-	t.u = l.p.raw("transformed weights", (bytes+l.net.batch-1)/l.net.batch)
-	pack.u = t.u
-	l.p.emit(pack, t.u)
-	l.p.emit(t, append(more, t.u, t.in, t.out, t.add)...)
+	return w, &winoWeightTask{set: t.set, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip, u: u}
 }

@@ -23,13 +23,6 @@ type winoGradTask struct {
 	zeros          unsafe.Pointer
 }
 
-// cutGrad chooses groups wide enough that transforming the input once for each
-// costs little, and splits where there are few of them.
-func (t *winoGradTask) cutGrad() {
-	t.groups = min(max(t.dy.cp/64, 1), 8, t.panels)
-	t.splits = max(1, 8/t.groups)
-}
-
 func (t *winoGradTask) items(int) int { return t.splits * t.groups }
 
 func (t *winoGradTask) planes() (in, dy int) {
@@ -70,18 +63,8 @@ func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Poi
 	first := p0 * t.set.NR * 4
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
 	for r := r0; r < r1; r++ {
-		img, top := r/t.grid.rows, r%t.grid.rows*winoTile
-		base := t.dy.addr() + uintptr(img*t.dy.bytes+first)
 		for c := range t.grid.cols {
-			for i := range winoTile {
-				for j := range winoTile {
-					a := uintptr(t.zeros)
-					if o := t.dy.pixelOffset(top+i, c*winoTile+j); o >= 0 {
-						a = base + uintptr(o)
-					}
-					w.tileOut[i*winoTile+j] = a
-				}
-			}
+			t.dy.window(w.tileOut[:], r/t.grid.rows, r%t.grid.rows*winoTile, c*winoTile, winoTile, first, t.zeros)
 			t.set.WinoGradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
 			y = unsafe.Add(y, channels*4)
 		}
@@ -125,16 +108,11 @@ type winoGradMergeTask struct {
 
 func (t *winoGradMergeTask) tapBytes() int { return t.of.kr * t.of.set.NR * 4 }
 
-func (t *winoGradMergeTask) pieces() int {
-	return (t.tapBytes() + winoWeightBytes - 1) / winoWeightBytes
-}
-
-func (t *winoGradMergeTask) items(int) int { return t.of.panels * t.pieces() }
+func (t *winoGradMergeTask) items(int) int { return t.of.panels * winoPieces(t.tapBytes()) }
 
 func (t *winoGradMergeTask) run(w *worker, item, _ int) {
 	set, tap := t.of.set, t.tapBytes()
-	panel, from := item/t.pieces(), item%t.pieces()*winoWeightBytes
-	n := min(winoWeightBytes, tap-from) / 4
+	panel, from, n := winoPiece(item, tap)
 	sums := unsafe.Add(t.of.u.base, panel*t.of.panelBytes()+from)
 	for s := 1; s < t.of.splits; s++ {
 		more := unsafe.Add(sums, s*t.of.panels*t.of.panelBytes())
@@ -153,9 +131,11 @@ func (t *winoGradMergeTask) run(w *worker, item, _ int) {
 func (t *training) emitTiledGrad(direct *weightGradTask) {
 	task := &winoGradTask{set: t.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
 		kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts, zeros: direct.zeros}
-	task.cutGrad()
-	bytes := task.splits * task.panels * task.panelBytes()
-	task.u = t.p.raw("transformed gradient", (bytes+t.net.batch-1)/t.net.batch)
+	// Groups wide enough that transforming the input once for each costs little, and
+	// splits where there are few of them.
+	task.groups = min(max(task.dy.cp/64, 1), gradSplits, task.panels)
+	task.splits = gradSplits / task.groups
+	task.u = t.p.whole("transformed gradient", task.splits*task.panels*task.panelBytes(), t.net.batch)
 	t.net.planeFloats = max(t.net.planeFloats, task.scratchFloats())
 	t.net.tableRows = max(t.net.tableRows, task.grid.tiles())
 	t.p.emit(task, task.in, task.dy, task.u)

@@ -153,6 +153,13 @@ func cases() []testCase {
 		x := b.Dropout("drop", b.ReLU(b.conv("c", 0, 16, 3, 1, 1)), 0.5)
 		return b.Graph(b.GlobalAvgPool("avg", b.ReLU(b.conv("d", x, 5, 1, 1, 0))), "d")
 	}})
+	list = append(list, testCase{"gradient shared by relu and norm", 2, func() *graph.Graph {
+		b := builder{graph.NewBuilder("test", small)}
+		x := b.conv("first", 0, 8, 3, 1, 1)
+		n := b.BatchNorm("bn", x)
+		r := b.ReLU(b.Add("twice", x, x))
+		return b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", b.Add("sum", n, r)), 4), "fc")
+	}})
 	list = append(list, testCase{"linear of linear", 5, func() *graph.Graph {
 		b := builder{graph.NewBuilder("test", graph.Shape{H: 1, W: 1, C: 30})}
 		return b.Graph(b.Linear("fc", b.ReLU(b.Linear("a", 0, 50)), 9), "fc")
