@@ -33,7 +33,9 @@ func Run(t *testing.T, e engine.Engine, noAlloc bool) {
 	})
 	t.Run("random graphs", func(t *testing.T) {
 		// One step: after an update, rounding can decide which of two values is a
-		// window's maximum. The same graphs every time, unless -rapid.seed says otherwise.
+		// window's maximum. The same graphs every time, unless -rapid.seed says otherwise:
+		// in about one of 10,000 a value before a ReLU is so near to zero that the
+		// reference's own gradient jumps with noise of 3e-6 in the input.
 		if f := flag.Lookup("rapid.seed"); f != nil && f.Value.String() == "0" {
 			f.Value.Set("1")
 			defer f.Value.Set("0")

@@ -156,9 +156,9 @@ func cases() []testCase {
 	list = append(list, testCase{"gradient shared by relu and norm", 2, func() *graph.Graph {
 		b := builder{graph.NewBuilder("test", small)}
 		x := b.conv("first", 0, 8, 3, 1, 1)
-		n := b.BatchNorm("bn", x)
-		r := b.ReLU(b.Add("twice", x, x))
-		return b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", b.Add("sum", n, r)), 4), "fc")
+		twice := b.Add("twice", x, x)
+		n := b.BatchNorm("bn", x) // its gradient runs between the ReLU's and the addition's
+		return b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", b.Add("sum", n, b.ReLU(twice))), 4), "fc")
 	}})
 	list = append(list, testCase{"linear of linear", 5, func() *graph.Graph {
 		b := builder{graph.NewBuilder("test", graph.Shape{H: 1, W: 1, C: 30})}
