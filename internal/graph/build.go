@@ -1,6 +1,9 @@
 package graph
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // A Builder adds nodes in order; each method returns the new node's number.
 // Mistakes in an architecture are programming errors: Verify finds them.
@@ -12,6 +15,8 @@ type Builder struct {
 	LinearInit func(fanIn, fanOut int) Init
 	// BiasInit gives a bias's first values from the fan-in of its layer.
 	BiasInit func(fanIn int) Init
+	// NormEps and NormDecay are BatchNorm's epsilon and momentum.
+	NormEps, NormDecay float64
 }
 
 // NewBuilder starts a network on pictures of the given size.
@@ -20,6 +25,7 @@ func NewBuilder(name string, input Shape) *Builder {
 		ConvInit:   KaimingUniform(math.Sqrt(5)),
 		LinearInit: KaimingUniform(math.Sqrt(5)),
 		BiasInit:   func(fanIn int) Init { return Init{Uniform, 1 / math.Sqrt(float64(fanIn))} },
+		NormEps:    1e-5, NormDecay: 0.1,
 	}
 	b.g.Name = name
 	b.add(Node{Op: Input, Name: "input", Out: input})
@@ -64,7 +70,7 @@ func (b *Builder) Conv(name string, x, out int, w Window, bias bool) int {
 	}
 	in := b.Out(x)
 	fanIn := in.C / w.Groups * w.Kernel * w.Kernel
-	fanOut := out / w.Groups * w.Kernel * w.Kernel
+	fanOut := out * w.Kernel * w.Kernel // of all groups, as torch.nn.init counts
 	p := []int{b.param(name+".weight", Weight, b.ConvInit(fanIn, fanOut), out, in.C/w.Groups, w.Kernel, w.Kernel)}
 	if bias {
 		p = append(p, b.param(name+".bias", Bias, b.BiasInit(fanIn), out))
@@ -83,7 +89,7 @@ func (b *Builder) Linear(name string, x, out int) int {
 	return b.add(Node{Op: Linear, Name: name, In: []int{x}, Out: Shape{1, 1, out}, Params: p})
 }
 
-// BatchNorm is torch.nn.BatchNorm2d(C) with its default epsilon and momentum.
+// BatchNorm is torch.nn.BatchNorm2d(C, eps=b.NormEps, momentum=b.NormDecay).
 func (b *Builder) BatchNorm(name string, x int) int {
 	c := b.Out(x).C
 	p := []int{
@@ -92,7 +98,7 @@ func (b *Builder) BatchNorm(name string, x int) int {
 		b.param(name+".running_mean", RunningMean, Init{Constant, 0}, c),
 		b.param(name+".running_var", RunningVar, Init{Constant, 1}, c),
 	}
-	return b.add(Node{Op: BatchNorm, Name: name, In: []int{x}, Out: b.Out(x), Params: p, Eps: 1e-5, Decay: 0.1})
+	return b.add(Node{Op: BatchNorm, Name: name, In: []int{x}, Out: b.Out(x), Params: p, Eps: b.NormEps, Decay: b.NormDecay})
 }
 
 func (b *Builder) unary(op Op, suffix string, x int, n Node) int {
@@ -105,6 +111,11 @@ func (b *Builder) unary(op Op, suffix string, x int, n Node) int {
 
 // ReLU is max(x, 0).
 func (b *Builder) ReLU(x int) int { return b.unary(ReLU, ".relu", x, Node{}) }
+
+// Activation is the named function of each value.
+func (b *Builder) Activation(op Op, x int) int {
+	return b.unary(op, "."+strings.ToLower(op.String()), x, Node{})
+}
 
 // MaxPool is torch.nn.MaxPool2d(w.Kernel, w.Stride, w.Pad, ceil_mode=w.Ceil).
 func (b *Builder) MaxPool(name string, x int, w Window) int {
@@ -121,6 +132,11 @@ func (b *Builder) Add(name string, x, y int) int {
 	return b.add(Node{Op: Add, Name: name, In: []int{x, y}, Out: b.Out(x)})
 }
 
+// Mul is x times s, of 1x1xC, at every pixel.
+func (b *Builder) Mul(name string, x, s int) int {
+	return b.add(Node{Op: Mul, Name: name, In: []int{x, s}, Out: b.Out(x)})
+}
+
 // Concat puts its inputs side by side along the channels.
 func (b *Builder) Concat(name string, x ...int) int {
 	s := b.Out(x[0])
@@ -134,6 +150,11 @@ func (b *Builder) Concat(name string, x ...int) int {
 // Dropout is torch.nn.Dropout(p).
 func (b *Builder) Dropout(name string, x int, p float64) int {
 	return b.add(Node{Op: Dropout, Name: name, In: []int{x}, Out: b.Out(x), P: p})
+}
+
+// StochasticDepth is torchvision.ops.StochasticDepth(p, "row").
+func (b *Builder) StochasticDepth(name string, x int, p float64) int {
+	return b.add(Node{Op: StochasticDepth, Name: name, In: []int{x}, Out: b.Out(x), P: p})
 }
 
 // Shortcut is option A of He et al. 2015: x[:, ::stride, ::stride] with zero

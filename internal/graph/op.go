@@ -14,24 +14,31 @@ package graph
 type Op uint8
 
 const (
-	Input         Op = iota // the batch of normalised pictures
-	Conv                    // y = x convolved with Params[0] (+ Params[1]); torch.nn.Conv2d
-	Linear                  // y = Params[0] x + Params[1] on 1x1xC; torch.nn.Linear
-	BatchNorm               // torch.nn.BatchNorm2d; Params are weight, bias, running_mean, running_var
-	ReLU                    // y = max(x, 0)
-	MaxPool                 // torch.nn.MaxPool2d
-	GlobalAvgPool           // mean over height and width; torch.nn.AdaptiveAvgPool2d(1)
-	Add                     // y = In[0] + In[1]
-	Concat                  // inputs side by side along the channels
-	Dropout                 // in a training pass: zero with probability P, else x/(1-P)
-	Shortcut                // He et al.'s option A: every Stride-th pixel, zero channels added evenly on both sides
-	CrossEntropy            // loss of the logits In[0] against the labels; the output is the logits' gradient
+	Input           Op = iota // the batch of normalised pictures
+	Conv                      // y = x convolved with Params[0] (+ Params[1]); torch.nn.Conv2d
+	Linear                    // y = Params[0] x + Params[1] on 1x1xC; torch.nn.Linear
+	BatchNorm                 // torch.nn.BatchNorm2d; Params are weight, bias, running_mean, running_var
+	ReLU                      // y = max(x, 0)
+	ReLU6                     // y = min(max(x, 0), 6)
+	HardSwish                 // y = x HardSigmoid(x); Howard et al. 2019
+	SiLU                      // y = x Sigmoid(x)
+	Sigmoid                   // y = 1/(1 + exp(-x))
+	HardSigmoid               // y = min(max(x/6 + 1/2, 0), 1)
+	MaxPool                   // torch.nn.MaxPool2d
+	GlobalAvgPool             // mean over height and width; torch.nn.AdaptiveAvgPool2d(1)
+	Add                       // y = In[0] + In[1]
+	Mul                       // y = In[0] times In[1], which is 1x1xC: squeeze-excitation's scale
+	Concat                    // inputs side by side along the channels
+	Dropout                   // in a training pass: zero with probability P, else x/(1-P)
+	StochasticDepth           // Dropout of whole samples: torchvision.ops.StochasticDepth, mode "row"
+	Shortcut                  // He et al.'s option A: every Stride-th pixel, zero channels added evenly on both sides
+	CrossEntropy              // loss of the logits In[0] against the labels; the output is the logits' gradient
 	opCount
 )
 
 var opNames = [opCount]string{
-	"Input", "Conv", "Linear", "BatchNorm", "ReLU", "MaxPool", "GlobalAvgPool",
-	"Add", "Concat", "Dropout", "Shortcut", "CrossEntropy",
+	"Input", "Conv", "Linear", "BatchNorm", "ReLU", "ReLU6", "HardSwish", "SiLU", "Sigmoid", "HardSigmoid", "MaxPool", "GlobalAvgPool",
+	"Add", "Mul", "Concat", "Dropout", "StochasticDepth", "Shortcut", "CrossEntropy",
 }
 
 func (o Op) String() string {
@@ -40,6 +47,9 @@ func (o Op) String() string {
 	}
 	return "unknown op"
 }
+
+// Activation reports whether the operation is a function of each value by itself.
+func (o Op) Activation() bool { return o >= ReLU && o <= HardSigmoid }
 
 // A Kind tells a forward node from the two sorts of gradient node.
 //
@@ -83,7 +93,7 @@ type Node struct {
 	Window Window
 	Eps    float64 // BatchNorm
 	Decay  float64 // BatchNorm: the momentum of its running statistics, PyTorch's convention
-	P      float64 // Dropout: probability of zero
+	P      float64 // Dropout, StochasticDepth: probability of zero
 	Frozen bool    // BatchNorm: uses its running statistics in training too, and keeps them
 
 	Of  int // gradients: the forward node

@@ -103,8 +103,19 @@ func Blocks(g *Graph) []Block {
 	return list
 }
 
+// activations are the last parts of names that Builder derives.
+var activations = func() map[string]bool {
+	names := map[string]bool{}
+	for op := ReLU; op.Activation(); op++ {
+		names[strings.ToLower(op.String())] = true
+	}
+	return names
+}()
+
 func blockName(name string) string {
-	name = strings.TrimSuffix(name, ".relu")
+	if i := strings.LastIndexByte(name, '.'); i > 0 && activations[name[i+1:]] {
+		name = name[:i]
+	}
 	parts := strings.Split(name, ".")
 	if parts[0] == "features" && len(parts) > 1 {
 		return parts[0] + "." + parts[1]

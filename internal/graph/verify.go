@@ -83,6 +83,10 @@ func verifyNode(g *Graph, i int) error {
 		if o := g.Nodes[n.In[1]].Out; o != in {
 			return fmt.Errorf("adds %v and %v", in, o)
 		}
+	case Mul:
+		if s := g.Nodes[n.In[1]].Out; s != (Shape{1, 1, in.C}) {
+			return fmt.Errorf("scales %v by %v, which is not 1x1x%d", in, s, in.C)
+		}
 	case Concat:
 		want.C = 0
 		for _, j := range n.In {
@@ -142,7 +146,7 @@ func inputs(op Op) int {
 	switch op {
 	case Input:
 		return 0
-	case Add:
+	case Add, Mul:
 		return 2
 	case Concat:
 		return -1

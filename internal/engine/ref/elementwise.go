@@ -5,22 +5,6 @@ import (
 	"graft/internal/graph"
 )
 
-func relu(x, y []float64) {
-	for i, v := range x {
-		if v > 0 || v != v {
-			y[i] = v
-		}
-	}
-}
-
-func reluInput(y, dy, dx []float64) {
-	for i, v := range y {
-		if v > 0 {
-			dx[i] = dy[i]
-		}
-	}
-}
-
 // dropout zeroes values by engine.Keep in training and scales the rest by 1/(1-P).
 func (p *pass) dropout(i int, n *graph.Node, x, y []float64) {
 	if !p.train {
@@ -32,6 +16,39 @@ func (p *pass) dropout(i int, n *graph.Node, x, y []float64) {
 		if engine.Keep(key, j, n.P) {
 			y[j] = v / (1 - n.P)
 		}
+	}
+}
+
+// stochasticDepth is dropout of whole samples.
+func (p *pass) stochasticDepth(i int, n *graph.Node, x, y []float64) {
+	if !p.train {
+		copy(y, x)
+		return
+	}
+	key, size := engine.DropoutKey(p.seed, i), n.Out.Len()
+	for j, v := range x {
+		if engine.Keep(key, j/size, n.P) {
+			y[j] = v / (1 - n.P)
+		}
+	}
+}
+
+// mul scales every pixel of a sample by the sample's s, channel by channel.
+func (p *pass) mul(n *graph.Node, x, s, y []float64) {
+	c, size := n.Out.C, n.Out.Len()
+	for j, v := range x {
+		y[j] = v * s[j/size*c+j%c]
+	}
+}
+
+func (p *pass) mulInput(f *graph.Node, arg int, dy, dx []float64) {
+	if arg == 0 {
+		p.mul(f, dy, p.values[f.In[1]], dx)
+		return
+	}
+	c, size := f.Out.C, f.Out.Len()
+	for j, v := range p.values[f.In[0]] {
+		dx[j/size*c+j%c] += v * dy[j]
 	}
 }
 

@@ -110,8 +110,8 @@ func (p *pass) forward(i int, n *graph.Node, y []float64) {
 		p.conv(n, x, y)
 	case graph.BatchNorm:
 		p.batchNorm(i, n, x, y)
-	case graph.ReLU:
-		relu(x, y)
+	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+		activate(n.Op, x, y)
 	case graph.MaxPool:
 		p.maxPool(i, n, x, y)
 	case graph.GlobalAvgPool:
@@ -120,10 +120,14 @@ func (p *pass) forward(i int, n *graph.Node, y []float64) {
 		for j, v := range p.values[n.In[1]] {
 			y[j] = x[j] + v
 		}
+	case graph.Mul:
+		p.mul(n, x, p.values[n.In[1]], y)
 	case graph.Concat:
 		p.concat(n, y)
 	case graph.Dropout:
 		p.dropout(i, n, x, y)
+	case graph.StochasticDepth:
+		p.stochasticDepth(i, n, x, y)
 	case graph.Shortcut:
 		p.shortcut(n, x, y)
 	case graph.CrossEntropy:
@@ -139,8 +143,10 @@ func (p *pass) inputGrad(n *graph.Node, dy, dx []float64) {
 		p.convInput(f, dy, dx)
 	case graph.BatchNorm:
 		p.batchNormInput(n.Of, f, dy, dx)
-	case graph.ReLU:
-		reluInput(p.values[n.Of], dy, dx)
+	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+		activateInput(n.Op, p.values[f.In[0]], dy, dx)
+	case graph.Mul:
+		p.mulInput(f, n.Arg, dy, dx)
 	case graph.MaxPool:
 		for j, at := range p.args[n.Of] {
 			dx[at] += dy[j]
@@ -151,6 +157,8 @@ func (p *pass) inputGrad(n *graph.Node, dy, dx []float64) {
 		p.concatInput(f, n.Arg, dy, dx)
 	case graph.Dropout:
 		p.dropout(n.Of, f, dy, dx) // the same values are dropped
+	case graph.StochasticDepth:
+		p.stochasticDepth(n.Of, f, dy, dx)
 	case graph.Shortcut:
 		p.shortcutInput(f, dy, dx)
 	}

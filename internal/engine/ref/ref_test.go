@@ -12,7 +12,7 @@ import (
 )
 
 func TestGolden(t *testing.T) {
-	enginetest.Golden(t, ref.New(), false, "resnet20", "squeezenet1_1")
+	enginetest.Golden(t, ref.New(), false, "resnet20", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0")
 }
 
 // TestGradientsAreDerivatives holds every operation's gradient against central
@@ -26,6 +26,11 @@ func TestGradientsAreDerivatives(t *testing.T) {
 	x = b.Concat("cat", x, b.MaxPool("pool", x, graph.Window{Kernel: 3, Stride: 1, Pad: 1}))
 	x = b.Dropout("drop", b.Conv("s", x, 6, graph.Window{Kernel: 3, Stride: 2, Pad: 1}, true), 0.3)
 	x = b.Add("add2", b.Shortcut("cut", x, 8, 2), b.Conv("t", x, 8, graph.Window{Kernel: 1, Stride: 2}, false))
+	for _, op := range []graph.Op{graph.ReLU6, graph.HardSwish, graph.SiLU} {
+		x = b.Activation(op, x)
+	}
+	scale := b.Activation(graph.HardSigmoid, b.Activation(graph.Sigmoid, b.GlobalAvgPool("squeeze", x)))
+	x = b.StochasticDepth("drop2", b.Mul("mul", x, scale), 0.3)
 	g := b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", x), 3), "fc")
 
 	net, err := ref.New().Compile(g, engine.Config{Batch: 3, Train: true})
