@@ -88,6 +88,39 @@ type Set struct {
 	//	y[i][j] = min(max(x[i][j], lo), hi)
 	ClampRows func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, lo, hi float32)
 
+	// Activate is a function of each value; NaN stays NaN. y may alias x.
+	//
+	//	y[i][j] = act(x[i][j])
+	Activate func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, act Act)
+
+	// ActivateGrad is its gradient, by its input. dx may alias dy or x.
+	//
+	//	dx[i][j] = dy[i][j] * act'(x[i][j])
+	ActivateGrad func(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, act Act)
+
+	// NormActivate normalises and activates. y may alias x.
+	//
+	//	y[i][j] = act(x[i][j]*scale[j] + shift[j])
+	NormActivate func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, scale, shift unsafe.Pointer, act Act)
+
+	// NormActGradSums is NormGradSums behind an activation, whose input is computed
+	// again rather than kept.
+	//
+	//	g[i][j] = dy[i][j] * act'(x[i][j]*scale[j] + shift[j])
+	//	sumDY[j] = sum over i of g[i][j]
+	//	sumDYX[j] = sum over i of g[i][j] * (x[i][j] - mean[j])
+	NormActGradSums func(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, scale, shift, mean, sumDY, sumDYX unsafe.Pointer, act Act)
+
+	// NormActGrad is NormGrad with g as for NormActGradSums. dx may alias x or dy.
+	//
+	//	dx[i][j] = a[j]*g[i][j] + (b[j]*(x[i][j] - mean[j]) + d[j])
+	NormActGrad func(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, a, b, d, mean, scale, shift unsafe.Pointer, act Act)
+
+	// Depthwise is some output pixels of a convolution of each channel by itself,
+	// or of its input gradient; DepthwiseGrad is the gradient of its weights.
+	Depthwise     func(a *DepthwiseArgs)
+	DepthwiseGrad func(a *DepthwiseGradArgs)
+
 	// CopyRows copies.
 	//
 	//	y[i][j] = x[i][j]
@@ -260,6 +293,56 @@ type GradArgs struct {
 	// Width is the number of valid columns, a multiple of 8 from 8 to NR: nothing
 	// beyond is read or stored.
 	Width int
+}
+
+// An Act is an activation: a function of each value.
+type Act int
+
+const (
+	Identity    Act = iota // none; no kernel takes it
+	ReLU                   // max(x, 0)
+	ReLU6                  // min(max(x, 0), 6)
+	HardSwish              // x * min(max(x/6 + 1/2, 0), 1)
+	HardSigmoid            // min(max(x/6 + 1/2, 0), 1)
+	SiLU                   // x * Sigmoid(x)
+	Sigmoid                // 1/(1 + exp(-x)), within 3 units in the last place
+)
+
+// DepthwiseArgs are the arguments of Depthwise:
+//
+//	for p < Pixels, j < C:
+//		v = Bias[j], or 0 if Bias is nil
+//		for t < Taps: v += Rows[p][t][j] * Weights[t][j]
+//		Rows[p][Taps][j] = min(max(v, Lo), Hi)
+type DepthwiseArgs struct {
+	// Rows is the table [Pixels][Taps+1]uintptr: the addresses of the input rows
+	// under each tap, then that of the output row.
+	Rows    unsafe.Pointer
+	Pixels  int            // >= 1
+	Taps    int            // >= 0
+	Weights unsafe.Pointer // the table [Taps]uintptr of rows of weights
+	Bias    unsafe.Pointer // nil or C values
+	C       int
+	Lo, Hi  float32 // NaN stays NaN
+}
+
+// DepthwiseGradArgs are the arguments of DepthwiseGrad:
+//
+//	for t < Count, j < C:
+//		v = Acc != 0 ? Sum[t][j] : 0
+//		for p < Pixels: v += Rows[p][First+t][j] * Rows[p][Taps][j]
+//		Sum[t][j] = v
+type DepthwiseGradArgs struct {
+	// Rows is the table of Depthwise, with the gradient's row for the output's.
+	Rows      unsafe.Pointer
+	Pixels    int // >= 1
+	Taps      int
+	First     int
+	Count     int // 1, 3 or 5
+	Sum       unsafe.Pointer
+	SumStride int // bytes
+	C         int
+	Acc       int
 }
 
 // A PoolEntry is one window over an input pixel, for MaxPoolGradRow.

@@ -7,34 +7,41 @@ import "unsafe"
 var avx512 = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
-	Winograd:       true,
-	Rows:           []int{12, 8, 4, 2, 1},
-	Tile:           []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
-	GradRows:       []int{12, 8, 4},
-	TileGrad:       []func(*GradArgs){tileGrad12AVX512, tileGrad8AVX512, tileGrad4AVX512},
-	Moments:        momentsAVX512,
-	ScaleShift:     scaleShiftAVX512,
-	NormGradSums:   normGradSumsAVX512,
-	NormGrad:       normGradAVX512,
-	ReluGrad:       reluGradAVX512,
-	AddRows:        addRowsAVX512,
-	ClampRows:      clampRowsAVX512,
-	CopyRows:       copyRowsAVX512,
-	ZeroRows:       zeroRowsAVX512,
-	FillRows:       fillRowsAVX512,
-	SumRows:        sumRowsAVX512,
-	AvgRow:         avgRowAVX512,
-	MaxPoolRow:     maxPoolRowAVX512,
-	MaxPoolGradRow: maxPoolGradRowAVX512,
-	SGD:            sgdAVX512,
-	Transpose:      transposeAVX512,
-	WinoInput:      winoInputAVX512,
-	WinoOutput:     winoOutputAVX512,
-	WinoWeight:     winoWeightAVX512,
-	WinoGradOutput: winoGradOutputAVX512,
-	WinoGradWeight: winoGradWeightAVX512,
-	Peak:           peakAVX512,
-	PeakFlops:      1536,
+	Winograd:        true,
+	Rows:            []int{12, 8, 4, 2, 1},
+	Tile:            []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
+	GradRows:        []int{12, 8, 4},
+	TileGrad:        []func(*GradArgs){tileGrad12AVX512, tileGrad8AVX512, tileGrad4AVX512},
+	Moments:         momentsAVX512,
+	ScaleShift:      scaleShiftAVX512,
+	NormGradSums:    normGradSumsAVX512,
+	NormGrad:        normGradAVX512,
+	ReluGrad:        reluGradAVX512,
+	AddRows:         addRowsAVX512,
+	ClampRows:       clampRowsAVX512,
+	Activate:        activateAVX512,
+	ActivateGrad:    activateGradAVX512,
+	NormActivate:    normActivateAVX512,
+	NormActGradSums: normActGradSumsAVX512,
+	NormActGrad:     normActGradAVX512,
+	Depthwise:       depthwiseAVX512,
+	DepthwiseGrad:   depthwiseGradAVX512,
+	CopyRows:        copyRowsAVX512,
+	ZeroRows:        zeroRowsAVX512,
+	FillRows:        fillRowsAVX512,
+	SumRows:         sumRowsAVX512,
+	AvgRow:          avgRowAVX512,
+	MaxPoolRow:      maxPoolRowAVX512,
+	MaxPoolGradRow:  maxPoolGradRowAVX512,
+	SGD:             sgdAVX512,
+	Transpose:       transposeAVX512,
+	WinoInput:       winoInputAVX512,
+	WinoOutput:      winoOutputAVX512,
+	WinoWeight:      winoWeightAVX512,
+	WinoGradOutput:  winoGradOutputAVX512,
+	WinoGradWeight:  winoGradWeightAVX512,
+	Peak:            peakAVX512,
+	PeakFlops:       1536,
 }
 
 //go:noescape
@@ -81,6 +88,27 @@ func addRowsAVX512(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.
 
 //go:noescape
 func clampRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
+
+//go:noescape
+func activateAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func activateGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func normActivateAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradSumsAVX512(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func depthwiseAVX512(a *DepthwiseArgs)
+
+//go:noescape
+func depthwiseGradAVX512(a *DepthwiseGradArgs)
 
 //go:noescape
 func copyRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
@@ -130,34 +158,41 @@ func peakAVX512(n int)
 var avx2 = &Set{
 	Name: "avx2",
 	MR:   6, NR: 16,
-	Winograd:       true,
-	Rows:           []int{6, 4, 2, 1},
-	Tile:           []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
-	GradRows:       []int{6, 4, 2},
-	TileGrad:       []func(*GradArgs){tileGrad6AVX2, tileGrad4AVX2, tileGrad2AVX2},
-	Moments:        momentsAVX2,
-	ScaleShift:     scaleShiftAVX2,
-	NormGradSums:   normGradSumsAVX2,
-	NormGrad:       normGradAVX2,
-	ReluGrad:       reluGradAVX2,
-	AddRows:        addRowsAVX2,
-	ClampRows:      clampRowsAVX2,
-	CopyRows:       copyRowsAVX2,
-	ZeroRows:       zeroRowsAVX2,
-	FillRows:       fillRowsAVX2,
-	SumRows:        sumRowsAVX2,
-	AvgRow:         avgRowAVX2,
-	MaxPoolRow:     maxPoolRowAVX2,
-	MaxPoolGradRow: maxPoolGradRowAVX2,
-	SGD:            sgdAVX2,
-	Transpose:      transposeAVX2,
-	WinoInput:      winoInputAVX2,
-	WinoOutput:     winoOutputAVX2,
-	WinoWeight:     winoWeightAVX2,
-	WinoGradOutput: winoGradOutputAVX2,
-	WinoGradWeight: winoGradWeightAVX2,
-	Peak:           peakAVX2,
-	PeakFlops:      384,
+	Winograd:        true,
+	Rows:            []int{6, 4, 2, 1},
+	Tile:            []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
+	GradRows:        []int{6, 4, 2},
+	TileGrad:        []func(*GradArgs){tileGrad6AVX2, tileGrad4AVX2, tileGrad2AVX2},
+	Moments:         momentsAVX2,
+	ScaleShift:      scaleShiftAVX2,
+	NormGradSums:    normGradSumsAVX2,
+	NormGrad:        normGradAVX2,
+	ReluGrad:        reluGradAVX2,
+	AddRows:         addRowsAVX2,
+	ClampRows:       clampRowsAVX2,
+	Activate:        activateAVX2,
+	ActivateGrad:    activateGradAVX2,
+	NormActivate:    normActivateAVX2,
+	NormActGradSums: normActGradSumsAVX2,
+	NormActGrad:     normActGradAVX2,
+	Depthwise:       depthwiseAVX2,
+	DepthwiseGrad:   depthwiseGradAVX2,
+	CopyRows:        copyRowsAVX2,
+	ZeroRows:        zeroRowsAVX2,
+	FillRows:        fillRowsAVX2,
+	SumRows:         sumRowsAVX2,
+	AvgRow:          avgRowAVX2,
+	MaxPoolRow:      maxPoolRowAVX2,
+	MaxPoolGradRow:  maxPoolGradRowAVX2,
+	SGD:             sgdAVX2,
+	Transpose:       transposeAVX2,
+	WinoInput:       winoInputAVX2,
+	WinoOutput:      winoOutputAVX2,
+	WinoWeight:      winoWeightAVX2,
+	WinoGradOutput:  winoGradOutputAVX2,
+	WinoGradWeight:  winoGradWeightAVX2,
+	Peak:            peakAVX2,
+	PeakFlops:       384,
 }
 
 //go:noescape
@@ -201,6 +236,27 @@ func addRowsAVX2(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Po
 
 //go:noescape
 func clampRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
+
+//go:noescape
+func activateAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func activateGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func normActivateAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradSumsAVX2(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func depthwiseAVX2(a *DepthwiseArgs)
+
+//go:noescape
+func depthwiseGradAVX2(a *DepthwiseGradArgs)
 
 //go:noescape
 func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)

@@ -3,6 +3,76 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+DATA constants<>+0(SB)/8, $0x0000000000000000
+DATA constants<>+8(SB)/8, $0x0000000000000000
+DATA constants<>+16(SB)/8, $0x0000000000000000
+DATA constants<>+24(SB)/8, $0x0000000000000000
+DATA constants<>+32(SB)/8, $0x3f8000003f800000
+DATA constants<>+40(SB)/8, $0x3f8000003f800000
+DATA constants<>+48(SB)/8, $0x3f8000003f800000
+DATA constants<>+56(SB)/8, $0x3f8000003f800000
+DATA constants<>+64(SB)/8, $0x3f0000003f000000
+DATA constants<>+72(SB)/8, $0x3f0000003f000000
+DATA constants<>+80(SB)/8, $0x3f0000003f000000
+DATA constants<>+88(SB)/8, $0x3f0000003f000000
+DATA constants<>+96(SB)/8, $0x4040000040400000
+DATA constants<>+104(SB)/8, $0x4040000040400000
+DATA constants<>+112(SB)/8, $0x4040000040400000
+DATA constants<>+120(SB)/8, $0x4040000040400000
+DATA constants<>+128(SB)/8, $0xc0400000c0400000
+DATA constants<>+136(SB)/8, $0xc0400000c0400000
+DATA constants<>+144(SB)/8, $0xc0400000c0400000
+DATA constants<>+152(SB)/8, $0xc0400000c0400000
+DATA constants<>+160(SB)/8, $0x40c0000040c00000
+DATA constants<>+168(SB)/8, $0x40c0000040c00000
+DATA constants<>+176(SB)/8, $0x40c0000040c00000
+DATA constants<>+184(SB)/8, $0x40c0000040c00000
+DATA constants<>+192(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+200(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+208(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+216(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+224(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+232(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+240(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+248(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+256(SB)/8, $0x42ae000042ae0000
+DATA constants<>+264(SB)/8, $0x42ae000042ae0000
+DATA constants<>+272(SB)/8, $0x42ae000042ae0000
+DATA constants<>+280(SB)/8, $0x42ae000042ae0000
+DATA constants<>+288(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+296(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+304(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+312(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+320(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+328(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+336(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+344(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+352(SB)/8, $0x3f3172183f317218
+DATA constants<>+360(SB)/8, $0x3f3172183f317218
+DATA constants<>+368(SB)/8, $0x3f3172183f317218
+DATA constants<>+376(SB)/8, $0x3f3172183f317218
+DATA constants<>+384(SB)/8, $0x39500d0139500d01
+DATA constants<>+392(SB)/8, $0x39500d0139500d01
+DATA constants<>+400(SB)/8, $0x39500d0139500d01
+DATA constants<>+408(SB)/8, $0x39500d0139500d01
+DATA constants<>+416(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+424(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+432(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+440(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+448(SB)/8, $0x3c0888893c088889
+DATA constants<>+456(SB)/8, $0x3c0888893c088889
+DATA constants<>+464(SB)/8, $0x3c0888893c088889
+DATA constants<>+472(SB)/8, $0x3c0888893c088889
+DATA constants<>+480(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+488(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+496(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+504(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+512(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+520(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+528(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+536(SB)/8, $0x3e2aaaab3e2aaaab
+GLOBL constants<>(SB), RODATA|NOPTR, $544
+
 // func tile6AVX2(a *TileArgs)
 TEXT ·tile6AVX2(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), AX
@@ -2805,6 +2875,4033 @@ done:
 	JNZ row
 	VZEROUPPER
 	RET
+
+// func activateAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+TEXT ·activateAVX2(SB), NOSPLIT, $0-56
+	CMPQ act+48(FP), $1
+	JNE other
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+48(FP), $2
+	JNE other2
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+0(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+160(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+0(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+160(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+48(FP), $3
+	JNE other3
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+224(SB), Y5
+	VFMADD213PS constants<>+64(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMULPS Y9, Y8, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+48(FP), $4
+	JNE other4
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+224(SB), Y5
+	VFMADD213PS constants<>+64(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMOVAPS Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+48(FP), $5
+	JNE other5
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block9
+narrower5:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block10:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block10
+done5:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower6
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block11
+narrower6:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block12:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block12
+done6:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func activateGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+TEXT ·activateGradAVX2(SB), NOSPLIT, $0-72
+	CMPQ act+64(FP), $1
+	JNE other
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 32(R8)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VCMPPS $0x11, Y5, Y7, Y8
+	VANDPS Y8, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS 64(R8)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+64(FP), $2
+	JNE other2
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 32(R8)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VCMPPS $0x11, Y5, Y7, Y8
+	VANDPS Y8, Y6, Y6
+	VCMPPS $0x11, constants<>+160(SB), Y5, Y8
+	VANDPS Y8, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS 64(R8)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VCMPPS $0x11, constants<>+160(SB), Y10, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+64(FP), $3
+	JNE other3
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VCMPPS $0x11, Y0, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS constants<>+192(SB), Y6
+	VFMADD213PS constants<>+64(SB), Y5, Y6
+	VMOVUPS constants<>+96(SB), Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VCMPPS $0x11, Y5, Y7, Y9
+	VBLENDVPS Y9, Y8, Y6, Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS constants<>+128(SB), Y7
+	VCMPPS $0x11, Y5, Y7, Y8
+	VANDPS Y8, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS constants<>+192(SB), Y11
+	VFMADD213PS constants<>+64(SB), Y10, Y11
+	VMOVUPS constants<>+96(SB), Y12
+	VMOVUPS constants<>+32(SB), Y13
+	VCMPPS $0x11, Y10, Y12, Y14
+	VBLENDVPS Y14, Y13, Y11, Y11
+	VMULPS 64(R8)(BX*1), Y11, Y11
+	VMOVUPS constants<>+128(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VCMPPS $0x11, Y0, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
+	VMULPS 96(R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VCMPPS $0x11, Y0, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+64(FP), $4
+	JNE other4
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS constants<>+224(SB), Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS constants<>+128(SB), Y7
+	VCMPPS $0x11, Y5, Y7, Y8
+	VANDPS Y8, Y6, Y6
+	VCMPPS $0x11, constants<>+96(SB), Y5, Y8
+	VANDPS Y8, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS constants<>+224(SB), Y11
+	VMULPS 64(R8)(BX*1), Y11, Y11
+	VMOVUPS constants<>+128(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VCMPPS $0x11, constants<>+96(SB), Y10, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS 96(R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+64(FP), $5
+	JNE other5
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+256(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+320(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMADD231PS constants<>+352(SB), Y4, Y3
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VFMADD213PS constants<>+32(SB), Y0, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VXORPS Y8, Y8, Y8
+	VSUBPS Y5, Y8, Y8
+	VMOVUPS constants<>+288(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMULPS constants<>+320(SB), Y8, Y9
+	VROUNDPS $8, Y9, Y9
+	VFNMADD231PS constants<>+352(SB), Y9, Y8
+	VMOVUPS constants<>+384(SB), Y7
+	VFMADD213PS constants<>+416(SB), Y8, Y7
+	VFMADD213PS constants<>+448(SB), Y8, Y7
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD213PS constants<>+512(SB), Y8, Y7
+	VFMADD213PS constants<>+64(SB), Y8, Y7
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VCVTPS2DQ Y9, Y9
+	VPSLLD $23, Y9, Y9
+	VPADDD Y9, Y7, Y7
+	VADDPS constants<>+32(SB), Y7, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VDIVPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y6
+	VSUBPS Y7, Y6, Y6
+	VFMADD213PS constants<>+32(SB), Y5, Y6
+	VMULPS Y7, Y6, Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block9
+narrower5:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block10:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+256(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+320(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMADD231PS constants<>+352(SB), Y4, Y3
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VFMADD213PS constants<>+32(SB), Y0, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block10
+done5:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower6
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+256(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+320(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMADD231PS constants<>+352(SB), Y4, Y3
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VXORPS Y8, Y8, Y8
+	VSUBPS Y5, Y8, Y8
+	VMOVUPS constants<>+288(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMULPS constants<>+320(SB), Y8, Y9
+	VROUNDPS $8, Y9, Y9
+	VFNMADD231PS constants<>+352(SB), Y9, Y8
+	VMOVUPS constants<>+384(SB), Y7
+	VFMADD213PS constants<>+416(SB), Y8, Y7
+	VFMADD213PS constants<>+448(SB), Y8, Y7
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD213PS constants<>+512(SB), Y8, Y7
+	VFMADD213PS constants<>+64(SB), Y8, Y7
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VCVTPS2DQ Y9, Y9
+	VPSLLD $23, Y9, Y9
+	VPADDD Y9, Y7, Y7
+	VADDPS constants<>+32(SB), Y7, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VDIVPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y6
+	VSUBPS Y7, Y6, Y6
+	VMULPS Y7, Y6, Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block11
+narrower6:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block12:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+256(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+320(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMADD231PS constants<>+352(SB), Y4, Y3
+	VMOVUPS constants<>+384(SB), Y2
+	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block12
+done6:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func normActivateAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+TEXT ·normActivateAVX2(SB), NOSPLIT, $0-72
+	CMPQ act+64(FP), $1
+	JNE other
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+64(FP), $2
+	JNE other2
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+0(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+160(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+0(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+160(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+160(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+64(FP), $3
+	JNE other3
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+224(SB), Y5
+	VFMADD213PS constants<>+64(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMULPS Y9, Y8, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+64(FP), $4
+	JNE other4
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+224(SB), Y5
+	VFMADD213PS constants<>+64(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMOVAPS Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+224(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+64(FP), $5
+	JNE other5
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block9
+narrower5:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block10:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block10
+done5:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower6
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block11
+narrower6:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block12:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+320(SB), Y2, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+352(SB), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y2, Y1
+	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+32(SB), Y1, Y1
+	VMOVUPS constants<>+32(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block12
+done6:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func normActGradSumsAVX2(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+TEXT ·normActGradSumsAVX2(SB), NOSPLIT, $0-96
+	CMPQ act+88(FP), $1
+	JNE other
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower
+block:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VMOVUPS (DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VMOVUPS 32(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VMOVUPS 64(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VMOVUPS 96(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block
+narrower:
+	ADDQ $128, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row2:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS (DI)(BX*1), Y3
+	VMOVUPS constants<>+0(SB), Y5
+	VCMPPS $0x11, Y4, Y5, Y6
+	VANDPS Y6, Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block2
+done:
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+88(FP), $2
+	JNE other2
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower2
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row3:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VMOVUPS (DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VMOVUPS 32(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VMOVUPS 64(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VMOVUPS 96(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block3
+narrower2:
+	ADDQ $128, CX
+	JEQ done2
+	SUBQ $32, CX
+	JLT done2
+block4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row4:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS (DI)(BX*1), Y3
+	VMOVUPS constants<>+0(SB), Y5
+	VCMPPS $0x11, Y4, Y5, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x11, constants<>+160(SB), Y4, Y6
+	VANDPS Y6, Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block4
+done2:
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+88(FP), $3
+	JNE other3
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower3
+block5:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row5:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+192(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VCMPPS $0x11, Y10, Y11, Y13
+	VBLENDVPS Y13, Y12, Y9, Y9
+	VMULPS (DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+192(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VCMPPS $0x11, Y10, Y11, Y13
+	VBLENDVPS Y13, Y12, Y9, Y9
+	VMULPS 32(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+192(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VCMPPS $0x11, Y10, Y11, Y13
+	VBLENDVPS Y13, Y12, Y9, Y9
+	VMULPS 64(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+192(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VCMPPS $0x11, Y10, Y11, Y13
+	VBLENDVPS Y13, Y12, Y9, Y9
+	VMULPS 96(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block5
+narrower3:
+	ADDQ $128, CX
+	JEQ done3
+	SUBQ $32, CX
+	JLT done3
+block6:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row6:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS constants<>+192(SB), Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VMOVUPS constants<>+96(SB), Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VCMPPS $0x11, Y4, Y5, Y7
+	VBLENDVPS Y7, Y6, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+128(SB), Y5
+	VCMPPS $0x11, Y4, Y5, Y6
+	VANDPS Y6, Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block6
+done3:
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+88(FP), $4
+	JNE other4
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower4
+block7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row7:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+224(SB), Y9
+	VMULPS (DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+224(SB), Y9
+	VMULPS 32(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+224(SB), Y9
+	VMULPS 64(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VMOVUPS constants<>+224(SB), Y9
+	VMULPS 96(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+128(SB), Y11
+	VCMPPS $0x11, Y10, Y11, Y12
+	VANDPS Y12, Y9, Y9
+	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VANDPS Y12, Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row7
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block7
+narrower4:
+	ADDQ $128, CX
+	JEQ done4
+	SUBQ $32, CX
+	JLT done4
+block8:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row8:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS constants<>+224(SB), Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+128(SB), Y5
+	VCMPPS $0x11, Y4, Y5, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x11, constants<>+96(SB), Y4, Y6
+	VANDPS Y6, Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row8
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block8
+done4:
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+88(FP), $5
+	JNE other5
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower5
+block9:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row9:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS (DI)(BX*1), Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 32(DI)(BX*1), Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 64(DI)(BX*1), Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 96(DI)(BX*1), Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row9
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block9
+narrower5:
+	ADDQ $128, CX
+	JEQ done5
+	SUBQ $32, CX
+	JLT done5
+block10:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row10:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y3
+	VSUBPS Y5, Y3, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VMULPS Y5, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row10
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block10
+done5:
+	VZEROUPPER
+	RET
+other5:
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower6
+block11:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row11:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS (R13)(BX*1), Y11
+	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS (DI)(BX*1), Y9, Y9
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 32(R13)(BX*1), Y11
+	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 32(DI)(BX*1), Y9, Y9
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 64(R13)(BX*1), Y11
+	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 64(DI)(BX*1), Y9, Y9
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVAPS Y8, Y10
+	VMOVUPS 96(R13)(BX*1), Y11
+	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VXORPS Y12, Y12, Y12
+	VSUBPS Y10, Y12, Y12
+	VMOVUPS constants<>+288(SB), Y13
+	VMAXPS Y12, Y13, Y12
+	VMOVUPS constants<>+256(SB), Y13
+	VMINPS Y12, Y13, Y12
+	VMULPS constants<>+320(SB), Y12, Y13
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+352(SB), Y13, Y12
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFMADD213PS constants<>+448(SB), Y12, Y11
+	VFMADD213PS constants<>+480(SB), Y12, Y11
+	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+64(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VFMADD213PS constants<>+32(SB), Y12, Y11
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y13, Y13
+	VPADDD Y13, Y11, Y11
+	VADDPS constants<>+32(SB), Y11, Y11
+	VMOVUPS constants<>+32(SB), Y12
+	VDIVPS Y11, Y12, Y11
+	VMOVUPS constants<>+32(SB), Y9
+	VSUBPS Y11, Y9, Y9
+	VMULPS Y11, Y9, Y9
+	VMULPS 96(DI)(BX*1), Y9, Y9
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row11
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block11
+narrower6:
+	ADDQ $128, CX
+	JEQ done6
+	SUBQ $32, CX
+	JLT done6
+block12:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row12:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VXORPS Y6, Y6, Y6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+288(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+320(SB), Y6, Y7
+	VROUNDPS $8, Y7, Y7
+	VFNMADD231PS constants<>+352(SB), Y7, Y6
+	VMOVUPS constants<>+384(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFMADD213PS constants<>+448(SB), Y6, Y5
+	VFMADD213PS constants<>+480(SB), Y6, Y5
+	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+32(SB), Y5, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVUPS constants<>+32(SB), Y3
+	VSUBPS Y5, Y3, Y3
+	VMULPS Y5, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row12
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block12
+done6:
+	VZEROUPPER
+	RET
+
+// func normActGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+TEXT ·normActGradAVX2(SB), NOSPLIT, $0-120
+	CMPQ act+112(FP), $1
+	JNE other
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS 64(DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS 96(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+112(FP), $2
+	JNE other2
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VCMPPS $0x11, constants<>+160(SB), Y8, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS 64(DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS 96(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VCMPPS $0x11, constants<>+160(SB), Y8, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+112(FP), $3
+	JNE other3
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VCMPPS $0x11, Y2, Y3, Y5
+	VBLENDVPS Y5, Y4, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+192(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y8, Y7
+	VMOVUPS constants<>+96(SB), Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VCMPPS $0x11, Y8, Y9, Y11
+	VBLENDVPS Y11, Y10, Y7, Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+128(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VCMPPS $0x11, Y2, Y3, Y5
+	VBLENDVPS Y5, Y4, Y1, Y1
+	VMULPS 64(DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+192(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y8, Y7
+	VMOVUPS constants<>+96(SB), Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VCMPPS $0x11, Y8, Y9, Y11
+	VBLENDVPS Y11, Y10, Y7, Y7
+	VMULPS 96(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+128(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VCMPPS $0x11, Y2, Y3, Y5
+	VBLENDVPS Y5, Y4, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+112(FP), $4
+	JNE other4
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+224(SB), Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+128(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VCMPPS $0x11, constants<>+96(SB), Y8, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS 64(DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+224(SB), Y7
+	VMULPS 96(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+128(SB), Y9
+	VCMPPS $0x11, Y8, Y9, Y10
+	VANDPS Y10, Y7, Y7
+	VCMPPS $0x11, constants<>+96(SB), Y8, Y10
+	VANDPS Y10, Y7, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+224(SB), Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+128(SB), Y3
+	VCMPPS $0x11, Y2, Y3, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VANDPS Y4, Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+112(FP), $5
+	JNE other5
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Y4, Y4, Y4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+288(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+256(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+320(SB), Y4, Y5
+	VROUNDPS $8, Y5, Y5
+	VFNMADD231PS constants<>+352(SB), Y5, Y4
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFMADD213PS constants<>+448(SB), Y4, Y3
+	VFMADD213PS constants<>+480(SB), Y4, Y3
+	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+32(SB), Y3, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VXORPS Y10, Y10, Y10
+	VSUBPS Y8, Y10, Y10
+	VMOVUPS constants<>+288(SB), Y11
+	VMAXPS Y10, Y11, Y10
+	VMOVUPS constants<>+256(SB), Y11
+	VMINPS Y10, Y11, Y10
+	VMULPS constants<>+320(SB), Y10, Y11
+	VROUNDPS $8, Y11, Y11
+	VFNMADD231PS constants<>+352(SB), Y11, Y10
+	VMOVUPS constants<>+384(SB), Y9
+	VFMADD213PS constants<>+416(SB), Y10, Y9
+	VFMADD213PS constants<>+448(SB), Y10, Y9
+	VFMADD213PS constants<>+480(SB), Y10, Y9
+	VFMADD213PS constants<>+512(SB), Y10, Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VCVTPS2DQ Y11, Y11
+	VPSLLD $23, Y11, Y11
+	VPADDD Y11, Y9, Y9
+	VADDPS constants<>+32(SB), Y9, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VDIVPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y7
+	VSUBPS Y9, Y7, Y7
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VMULPS Y9, Y7, Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block9
+narrower5:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block10:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Y4, Y4, Y4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+288(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+256(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+320(SB), Y4, Y5
+	VROUNDPS $8, Y5, Y5
+	VFNMADD231PS constants<>+352(SB), Y5, Y4
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFMADD213PS constants<>+448(SB), Y4, Y3
+	VFMADD213PS constants<>+480(SB), Y4, Y3
+	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+32(SB), Y3, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block10
+done5:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower6
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Y4, Y4, Y4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+288(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+256(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+320(SB), Y4, Y5
+	VROUNDPS $8, Y5, Y5
+	VFNMADD231PS constants<>+352(SB), Y5, Y4
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFMADD213PS constants<>+448(SB), Y4, Y3
+	VFMADD213PS constants<>+480(SB), Y4, Y3
+	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+32(SB), Y3, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VXORPS Y10, Y10, Y10
+	VSUBPS Y8, Y10, Y10
+	VMOVUPS constants<>+288(SB), Y11
+	VMAXPS Y10, Y11, Y10
+	VMOVUPS constants<>+256(SB), Y11
+	VMINPS Y10, Y11, Y10
+	VMULPS constants<>+320(SB), Y10, Y11
+	VROUNDPS $8, Y11, Y11
+	VFNMADD231PS constants<>+352(SB), Y11, Y10
+	VMOVUPS constants<>+384(SB), Y9
+	VFMADD213PS constants<>+416(SB), Y10, Y9
+	VFMADD213PS constants<>+448(SB), Y10, Y9
+	VFMADD213PS constants<>+480(SB), Y10, Y9
+	VFMADD213PS constants<>+512(SB), Y10, Y9
+	VFMADD213PS constants<>+64(SB), Y10, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VCVTPS2DQ Y11, Y11
+	VPSLLD $23, Y11, Y11
+	VPADDD Y11, Y9, Y9
+	VADDPS constants<>+32(SB), Y9, Y9
+	VMOVUPS constants<>+32(SB), Y10
+	VDIVPS Y9, Y10, Y9
+	VMOVUPS constants<>+32(SB), Y7
+	VSUBPS Y9, Y7, Y7
+	VMULPS Y9, Y7, Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block11
+narrower6:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block12:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Y4, Y4, Y4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+288(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+256(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+320(SB), Y4, Y5
+	VROUNDPS $8, Y5, Y5
+	VFNMADD231PS constants<>+352(SB), Y5, Y4
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFMADD213PS constants<>+448(SB), Y4, Y3
+	VFMADD213PS constants<>+480(SB), Y4, Y3
+	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+32(SB), Y3, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block12
+done6:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2(a *DepthwiseArgs)
+TEXT ·depthwiseAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	VBROADCASTSS DepthwiseArgs_Lo(R8), Y15
+	VBROADCASTSS DepthwiseArgs_Hi(R8), Y14
+	MOVQ DepthwiseArgs_Weights(R8), SI
+	MOVQ DepthwiseArgs_Taps(R8), R13
+	LEAQ 8(R13*8), R13
+	MOVQ DepthwiseArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower
+block:
+	MOVQ DepthwiseArgs_Rows(R8), DI
+	MOVQ DepthwiseArgs_Pixels(R8), DX
+	SUBQ $4, DX
+	JLT one
+four:
+	LEAQ (DI)(R13*1), AX
+	LEAQ (DI)(R13*2), R12
+	LEAQ (AX)(R13*2), R15
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased
+	VMOVUPS (R10)(BX*1), Y0
+	VMOVUPS 32(R10)(BX*1), Y1
+	VMOVUPS (R10)(BX*1), Y2
+	VMOVUPS 32(R10)(BX*1), Y3
+	VMOVUPS (R10)(BX*1), Y4
+	VMOVUPS 32(R10)(BX*1), Y5
+	VMOVUPS (R10)(BX*1), Y6
+	VMOVUPS 32(R10)(BX*1), Y7
+	JMP start
+unbiased:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+start:
+	XORL R9, R9
+tap:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y8
+	VMOVUPS 32(R11)(BX*1), Y9
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y8, Y0
+	VFMADD231PS 32(R10)(BX*1), Y9, Y1
+	MOVQ (AX)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y8, Y2
+	VFMADD231PS 32(R10)(BX*1), Y9, Y3
+	MOVQ (R12)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y8, Y4
+	VFMADD231PS 32(R10)(BX*1), Y9, Y5
+	MOVQ (R15)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y8, Y6
+	VFMADD231PS 32(R10)(BX*1), Y9, Y7
+	INCQ R9
+	JMP tap
+summed:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y15, Y0
+	VMINPS Y0, Y14, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	VMAXPS Y1, Y15, Y1
+	VMINPS Y1, Y14, Y1
+	VMOVUPS Y1, 32(R10)(BX*1)
+	MOVQ (AX)(R9*8), R10
+	VMAXPS Y2, Y15, Y2
+	VMINPS Y2, Y14, Y2
+	VMOVUPS Y2, (R10)(BX*1)
+	VMAXPS Y3, Y15, Y3
+	VMINPS Y3, Y14, Y3
+	VMOVUPS Y3, 32(R10)(BX*1)
+	MOVQ (R12)(R9*8), R10
+	VMAXPS Y4, Y15, Y4
+	VMINPS Y4, Y14, Y4
+	VMOVUPS Y4, (R10)(BX*1)
+	VMAXPS Y5, Y15, Y5
+	VMINPS Y5, Y14, Y5
+	VMOVUPS Y5, 32(R10)(BX*1)
+	MOVQ (R15)(R9*8), R10
+	VMAXPS Y6, Y15, Y6
+	VMINPS Y6, Y14, Y6
+	VMOVUPS Y6, (R10)(BX*1)
+	VMAXPS Y7, Y15, Y7
+	VMINPS Y7, Y14, Y7
+	VMOVUPS Y7, 32(R10)(BX*1)
+	LEAQ (DI)(R13*4), DI
+	SUBQ $4, DX
+	JGE four
+one:
+	ADDQ $4, DX
+	JEQ pixels
+single:
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased2
+	VMOVUPS (R10)(BX*1), Y0
+	VMOVUPS 32(R10)(BX*1), Y1
+	JMP start2
+unbiased2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+start2:
+	XORL R9, R9
+tap2:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed2
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y2
+	VMOVUPS 32(R11)(BX*1), Y3
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y2, Y0
+	VFMADD231PS 32(R10)(BX*1), Y3, Y1
+	INCQ R9
+	JMP tap2
+summed2:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y15, Y0
+	VMINPS Y0, Y14, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	VMAXPS Y1, Y15, Y1
+	VMINPS Y1, Y14, Y1
+	VMOVUPS Y1, 32(R10)(BX*1)
+	ADDQ R13, DI
+	DECQ DX
+	JNZ single
+pixels:
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block
+narrower:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block2:
+	MOVQ DepthwiseArgs_Rows(R8), DI
+	MOVQ DepthwiseArgs_Pixels(R8), DX
+	SUBQ $4, DX
+	JLT one2
+four2:
+	LEAQ (DI)(R13*1), AX
+	LEAQ (DI)(R13*2), R12
+	LEAQ (AX)(R13*2), R15
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased3
+	VMOVUPS (R10)(BX*1), Y0
+	VMOVUPS (R10)(BX*1), Y1
+	VMOVUPS (R10)(BX*1), Y2
+	VMOVUPS (R10)(BX*1), Y3
+	JMP start3
+unbiased3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+start3:
+	XORL R9, R9
+tap3:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed3
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y4
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	MOVQ (AX)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y1
+	MOVQ (R12)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y2
+	MOVQ (R15)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y3
+	INCQ R9
+	JMP tap3
+summed3:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y15, Y0
+	VMINPS Y0, Y14, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	MOVQ (AX)(R9*8), R10
+	VMAXPS Y1, Y15, Y1
+	VMINPS Y1, Y14, Y1
+	VMOVUPS Y1, (R10)(BX*1)
+	MOVQ (R12)(R9*8), R10
+	VMAXPS Y2, Y15, Y2
+	VMINPS Y2, Y14, Y2
+	VMOVUPS Y2, (R10)(BX*1)
+	MOVQ (R15)(R9*8), R10
+	VMAXPS Y3, Y15, Y3
+	VMINPS Y3, Y14, Y3
+	VMOVUPS Y3, (R10)(BX*1)
+	LEAQ (DI)(R13*4), DI
+	SUBQ $4, DX
+	JGE four2
+one2:
+	ADDQ $4, DX
+	JEQ pixels2
+single2:
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased4
+	VMOVUPS (R10)(BX*1), Y0
+	JMP start4
+unbiased4:
+	VXORPS Y0, Y0, Y0
+start4:
+	XORL R9, R9
+tap4:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed4
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y1
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y1, Y0
+	INCQ R9
+	JMP tap4
+summed4:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y15, Y0
+	VMINPS Y0, Y14, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	ADDQ R13, DI
+	DECQ DX
+	JNZ single2
+pixels2:
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block2
+done:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2(a *DepthwiseGradArgs)
+TEXT ·depthwiseGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	CMPQ DepthwiseGradArgs_Count(R8), $3
+	JNE count
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower
+block:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 96(SI)(BX*1), Y7
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVUPS 32(SI)(BX*1), Y9
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS 96(SI)(BX*1), Y11
+	ADDQ R11, SI
+	JMP start
+clean:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+start:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y12
+	VMOVUPS 32(R10)(BX*1), Y13
+	VMOVUPS 64(R10)(BX*1), Y14
+	VMOVUPS 96(R10)(BX*1), Y15
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y12, Y0
+	VFMADD231PS 32(R10)(BX*1), Y13, Y1
+	VFMADD231PS 64(R10)(BX*1), Y14, Y2
+	VFMADD231PS 96(R10)(BX*1), Y15, Y3
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y12, Y4
+	VFMADD231PS 32(R10)(BX*1), Y13, Y5
+	VFMADD231PS 64(R10)(BX*1), Y14, Y6
+	VFMADD231PS 96(R10)(BX*1), Y15, Y7
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y12, Y8
+	VFMADD231PS 32(R10)(BX*1), Y13, Y9
+	VFMADD231PS 64(R10)(BX*1), Y14, Y10
+	VFMADD231PS 96(R10)(BX*1), Y15, Y11
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	VMOVUPS Y5, 32(SI)(BX*1)
+	VMOVUPS Y6, 64(SI)(BX*1)
+	VMOVUPS Y7, 96(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y8, (SI)(BX*1)
+	VMOVUPS Y9, 32(SI)(BX*1)
+	VMOVUPS Y10, 64(SI)(BX*1)
+	VMOVUPS Y11, 96(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block
+narrower:
+	ADDQ $128, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block2:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	ADDQ R11, SI
+	JMP start2
+clean2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+start2:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel2:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y3
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y2
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block2
+done:
+	VZEROUPPER
+	RET
+count:
+	CMPQ DepthwiseGradArgs_Count(R8), $5
+	JNE count2
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower2
+block3:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y5
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS 32(SI)(BX*1), Y7
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVUPS 32(SI)(BX*1), Y9
+	ADDQ R11, SI
+	JMP start3
+clean3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+start3:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel3:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y10
+	VMOVUPS 32(R10)(BX*1), Y11
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y10, Y0
+	VFMADD231PS 32(R10)(BX*1), Y11, Y1
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y10, Y2
+	VFMADD231PS 32(R10)(BX*1), Y11, Y3
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y10, Y4
+	VFMADD231PS 32(R10)(BX*1), Y11, Y5
+	MOVQ 24(AX), R10
+	VFMADD231PS (R10)(BX*1), Y10, Y6
+	VFMADD231PS 32(R10)(BX*1), Y11, Y7
+	MOVQ 32(AX), R10
+	VFMADD231PS (R10)(BX*1), Y10, Y8
+	VFMADD231PS 32(R10)(BX*1), Y11, Y9
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	VMOVUPS Y3, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	VMOVUPS Y5, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y6, (SI)(BX*1)
+	VMOVUPS Y7, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y8, (SI)(BX*1)
+	VMOVUPS Y9, 32(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower2:
+	ADDQ $64, CX
+	JEQ done2
+	SUBQ $32, CX
+	JLT done2
+block4:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean4
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	ADDQ R11, SI
+	JMP start4
+clean4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+start4:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel4:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y5
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y2
+	MOVQ 24(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y3
+	MOVQ 32(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y4
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel4
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block4
+done2:
+	VZEROUPPER
+	RET
+count2:
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower3
+block5:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean5
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	ADDQ R11, SI
+	JMP start5
+clean5:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+start5:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel5:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y4
+	VMOVUPS 32(R10)(BX*1), Y5
+	VMOVUPS 64(R10)(BX*1), Y6
+	VMOVUPS 96(R10)(BX*1), Y7
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	VFMADD231PS 32(R10)(BX*1), Y5, Y1
+	VFMADD231PS 64(R10)(BX*1), Y6, Y2
+	VFMADD231PS 96(R10)(BX*1), Y7, Y3
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel5
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block5
+narrower3:
+	ADDQ $128, CX
+	JEQ done3
+	SUBQ $32, CX
+	JLT done3
+block6:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean6
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	JMP start6
+clean6:
+	VXORPS Y0, Y0, Y0
+start6:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel6:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y1
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y1, Y0
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel6
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block6
+done3:
+	VZEROUPPER
+	RET
+count3:
 
 // func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48

@@ -3,6 +3,144 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+DATA constants<>+0(SB)/8, $0x0000000000000000
+DATA constants<>+8(SB)/8, $0x0000000000000000
+DATA constants<>+16(SB)/8, $0x0000000000000000
+DATA constants<>+24(SB)/8, $0x0000000000000000
+DATA constants<>+32(SB)/8, $0x0000000000000000
+DATA constants<>+40(SB)/8, $0x0000000000000000
+DATA constants<>+48(SB)/8, $0x0000000000000000
+DATA constants<>+56(SB)/8, $0x0000000000000000
+DATA constants<>+64(SB)/8, $0x3f8000003f800000
+DATA constants<>+72(SB)/8, $0x3f8000003f800000
+DATA constants<>+80(SB)/8, $0x3f8000003f800000
+DATA constants<>+88(SB)/8, $0x3f8000003f800000
+DATA constants<>+96(SB)/8, $0x3f8000003f800000
+DATA constants<>+104(SB)/8, $0x3f8000003f800000
+DATA constants<>+112(SB)/8, $0x3f8000003f800000
+DATA constants<>+120(SB)/8, $0x3f8000003f800000
+DATA constants<>+128(SB)/8, $0x3f0000003f000000
+DATA constants<>+136(SB)/8, $0x3f0000003f000000
+DATA constants<>+144(SB)/8, $0x3f0000003f000000
+DATA constants<>+152(SB)/8, $0x3f0000003f000000
+DATA constants<>+160(SB)/8, $0x3f0000003f000000
+DATA constants<>+168(SB)/8, $0x3f0000003f000000
+DATA constants<>+176(SB)/8, $0x3f0000003f000000
+DATA constants<>+184(SB)/8, $0x3f0000003f000000
+DATA constants<>+192(SB)/8, $0x4040000040400000
+DATA constants<>+200(SB)/8, $0x4040000040400000
+DATA constants<>+208(SB)/8, $0x4040000040400000
+DATA constants<>+216(SB)/8, $0x4040000040400000
+DATA constants<>+224(SB)/8, $0x4040000040400000
+DATA constants<>+232(SB)/8, $0x4040000040400000
+DATA constants<>+240(SB)/8, $0x4040000040400000
+DATA constants<>+248(SB)/8, $0x4040000040400000
+DATA constants<>+256(SB)/8, $0xc0400000c0400000
+DATA constants<>+264(SB)/8, $0xc0400000c0400000
+DATA constants<>+272(SB)/8, $0xc0400000c0400000
+DATA constants<>+280(SB)/8, $0xc0400000c0400000
+DATA constants<>+288(SB)/8, $0xc0400000c0400000
+DATA constants<>+296(SB)/8, $0xc0400000c0400000
+DATA constants<>+304(SB)/8, $0xc0400000c0400000
+DATA constants<>+312(SB)/8, $0xc0400000c0400000
+DATA constants<>+320(SB)/8, $0x40c0000040c00000
+DATA constants<>+328(SB)/8, $0x40c0000040c00000
+DATA constants<>+336(SB)/8, $0x40c0000040c00000
+DATA constants<>+344(SB)/8, $0x40c0000040c00000
+DATA constants<>+352(SB)/8, $0x40c0000040c00000
+DATA constants<>+360(SB)/8, $0x40c0000040c00000
+DATA constants<>+368(SB)/8, $0x40c0000040c00000
+DATA constants<>+376(SB)/8, $0x40c0000040c00000
+DATA constants<>+384(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+392(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+400(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+408(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+416(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+424(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+432(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+440(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+448(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+456(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+464(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+472(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+480(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+488(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+496(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+504(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+512(SB)/8, $0x42ae000042ae0000
+DATA constants<>+520(SB)/8, $0x42ae000042ae0000
+DATA constants<>+528(SB)/8, $0x42ae000042ae0000
+DATA constants<>+536(SB)/8, $0x42ae000042ae0000
+DATA constants<>+544(SB)/8, $0x42ae000042ae0000
+DATA constants<>+552(SB)/8, $0x42ae000042ae0000
+DATA constants<>+560(SB)/8, $0x42ae000042ae0000
+DATA constants<>+568(SB)/8, $0x42ae000042ae0000
+DATA constants<>+576(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+584(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+592(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+600(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+608(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+616(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+624(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+632(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+640(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+648(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+656(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+664(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+672(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+680(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+688(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+696(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+704(SB)/8, $0x3f3172183f317218
+DATA constants<>+712(SB)/8, $0x3f3172183f317218
+DATA constants<>+720(SB)/8, $0x3f3172183f317218
+DATA constants<>+728(SB)/8, $0x3f3172183f317218
+DATA constants<>+736(SB)/8, $0x3f3172183f317218
+DATA constants<>+744(SB)/8, $0x3f3172183f317218
+DATA constants<>+752(SB)/8, $0x3f3172183f317218
+DATA constants<>+760(SB)/8, $0x3f3172183f317218
+DATA constants<>+768(SB)/8, $0x39500d0139500d01
+DATA constants<>+776(SB)/8, $0x39500d0139500d01
+DATA constants<>+784(SB)/8, $0x39500d0139500d01
+DATA constants<>+792(SB)/8, $0x39500d0139500d01
+DATA constants<>+800(SB)/8, $0x39500d0139500d01
+DATA constants<>+808(SB)/8, $0x39500d0139500d01
+DATA constants<>+816(SB)/8, $0x39500d0139500d01
+DATA constants<>+824(SB)/8, $0x39500d0139500d01
+DATA constants<>+832(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+840(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+848(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+856(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+864(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+872(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+880(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+888(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+896(SB)/8, $0x3c0888893c088889
+DATA constants<>+904(SB)/8, $0x3c0888893c088889
+DATA constants<>+912(SB)/8, $0x3c0888893c088889
+DATA constants<>+920(SB)/8, $0x3c0888893c088889
+DATA constants<>+928(SB)/8, $0x3c0888893c088889
+DATA constants<>+936(SB)/8, $0x3c0888893c088889
+DATA constants<>+944(SB)/8, $0x3c0888893c088889
+DATA constants<>+952(SB)/8, $0x3c0888893c088889
+DATA constants<>+960(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+968(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+976(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+984(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+992(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1000(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1008(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1016(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1024(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1032(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1040(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1048(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1056(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1064(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1072(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1080(SB)/8, $0x3e2aaaab3e2aaaab
+GLOBL constants<>(SB), RODATA|NOPTR, $1088
+
 // func tile12AVX512(a *TileArgs)
 TEXT ·tile12AVX512(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), AX
@@ -4529,6 +4667,6223 @@ done:
 	JNZ row
 	VZEROUPPER
 	RET
+
+// func activateAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+TEXT ·activateAVX512(SB), NOSPLIT, $0-56
+	CMPQ act+48(FP), $1
+	JNE other
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VXORPS Z5, Z5, Z5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VXORPS Z9, Z9, Z9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+48(FP), $2
+	JNE other2
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+0(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+320(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+0(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+320(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+48(FP), $3
+	JNE other3
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+128(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+448(SB), Y9
+	VFMADD213PS constants<>+128(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMULPS Y9, Y8, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+48(FP), $4
+	JNE other4
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+128(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS constants<>+448(SB), Y9
+	VFMADD213PS constants<>+128(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMOVAPS Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+48(FP), $5
+	JNE other5
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMULPS Z5, Z4, Z4
+	VMOVUPS Z4, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block9
+narrower5:
+	ADDQ $128, AX
+	JEQ done5
+	SUBQ $64, AX
+	JLT narrower6
+block10:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block10
+narrower6:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+576(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+512(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+640(SB), Y2, Y3
+	VRNDSCALEPS $8, Y3, Y3
+	VFNMADD231PS constants<>+704(SB), Y3, Y2
+	VMOVUPS constants<>+768(SB), Y1
+	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFMADD213PS constants<>+896(SB), Y2, Y1
+	VFMADD213PS constants<>+960(SB), Y2, Y1
+	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+64(SB), Y1, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block11
+done5:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower7
+block12:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMOVAPS Z1, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMOVAPS Z5, Z4
+	VMOVUPS Z4, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block12
+narrower7:
+	ADDQ $128, AX
+	JEQ done6
+	SUBQ $64, AX
+	JLT narrower8
+block13:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMOVAPS Z1, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower8:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+576(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+512(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+640(SB), Y2, Y3
+	VRNDSCALEPS $8, Y3, Y3
+	VFNMADD231PS constants<>+704(SB), Y3, Y2
+	VMOVUPS constants<>+768(SB), Y1
+	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFMADD213PS constants<>+896(SB), Y2, Y1
+	VFMADD213PS constants<>+960(SB), Y2, Y1
+	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+64(SB), Y1, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done6:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func activateGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+TEXT ·activateGradAVX512(SB), NOSPLIT, $0-72
+	CMPQ act+64(FP), $1
+	JNE other
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 32(R8)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VCMPPS $0x11, Y5, Y7, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS 64(R8)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+64(FP), $2
+	JNE other2
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 32(R8)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VCMPPS $0x11, Y5, Y7, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VCMPPS $0x11, constants<>+320(SB), Y5, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS 64(R8)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VCMPPS $0x11, constants<>+320(SB), Y10, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+64(FP), $3
+	JNE other3
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+64(SB), Y3
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS Y3, K1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS constants<>+384(SB), Y6
+	VFMADD213PS constants<>+128(SB), Y5, Y6
+	VMOVUPS constants<>+192(SB), Y7
+	VMOVUPS constants<>+64(SB), Y8
+	VCMPPS $0x11, Y5, Y7, K1
+	VMOVAPS Y8, K1, Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VCMPPS $0x11, Y5, Y7, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS constants<>+384(SB), Y11
+	VFMADD213PS constants<>+128(SB), Y10, Y11
+	VMOVUPS constants<>+192(SB), Y12
+	VMOVUPS constants<>+64(SB), Y13
+	VCMPPS $0x11, Y10, Y12, K1
+	VMOVAPS Y13, K1, Y11
+	VMULPS 64(R8)(BX*1), Y11, Y11
+	VMOVUPS constants<>+256(SB), Y12
+	VCMPPS $0x11, Y10, Y12, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+64(SB), Y3
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS Y3, K1, Y1
+	VMULPS 96(R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+64(SB), Y3
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS Y3, K1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+64(FP), $4
+	JNE other4
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS constants<>+448(SB), Y6
+	VMULPS 32(R8)(BX*1), Y6, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VCMPPS $0x11, Y5, Y7, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VCMPPS $0x11, constants<>+192(SB), Y5, K1
+	VMOVAPS.Z Y6, K1, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y10
+	VMOVUPS constants<>+448(SB), Y11
+	VMULPS 64(R8)(BX*1), Y11, Y11
+	VMOVUPS constants<>+256(SB), Y12
+	VCMPPS $0x11, Y10, Y12, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VCMPPS $0x11, constants<>+192(SB), Y10, K1
+	VMOVAPS.Z Y11, K1, Y11
+	VMOVUPS Y11, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS 96(R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y2
+	VCMPPS $0x11, Y0, Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+64(FP), $5
+	JNE other5
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Z0, Z3, Z3
+	VMOVUPS constants<>+576(SB), Z4
+	VMAXPS Z3, Z4, Z3
+	VMOVUPS constants<>+512(SB), Z4
+	VMINPS Z3, Z4, Z3
+	VMULPS constants<>+640(SB), Z3, Z4
+	VRNDSCALEPS $8, Z4, Z4
+	VFNMADD231PS constants<>+704(SB), Z4, Z3
+	VMOVUPS constants<>+768(SB), Z2
+	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFMADD213PS constants<>+896(SB), Z3, Z2
+	VFMADD213PS constants<>+960(SB), Z3, Z2
+	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+128(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VCVTPS2DQ Z4, Z4
+	VPSLLD $23, Z4, Z4
+	VPADDD Z4, Z2, Z2
+	VADDPS constants<>+64(SB), Z2, Z2
+	VMOVUPS constants<>+64(SB), Z3
+	VDIVPS Z2, Z3, Z2
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z2, Z1, Z1
+	VFMADD213PS constants<>+64(SB), Z0, Z1
+	VMULPS Z2, Z1, Z1
+	VMULPS (R8)(BX*1), Z1, Z1
+	VMOVUPS Z1, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z5
+	VXORPS Z8, Z8, Z8
+	VSUBPS Z5, Z8, Z8
+	VMOVUPS constants<>+576(SB), Z9
+	VMAXPS Z8, Z9, Z8
+	VMOVUPS constants<>+512(SB), Z9
+	VMINPS Z8, Z9, Z8
+	VMULPS constants<>+640(SB), Z8, Z9
+	VRNDSCALEPS $8, Z9, Z9
+	VFNMADD231PS constants<>+704(SB), Z9, Z8
+	VMOVUPS constants<>+768(SB), Z7
+	VFMADD213PS constants<>+832(SB), Z8, Z7
+	VFMADD213PS constants<>+896(SB), Z8, Z7
+	VFMADD213PS constants<>+960(SB), Z8, Z7
+	VFMADD213PS constants<>+1024(SB), Z8, Z7
+	VFMADD213PS constants<>+128(SB), Z8, Z7
+	VFMADD213PS constants<>+64(SB), Z8, Z7
+	VFMADD213PS constants<>+64(SB), Z8, Z7
+	VCVTPS2DQ Z9, Z9
+	VPSLLD $23, Z9, Z9
+	VPADDD Z9, Z7, Z7
+	VADDPS constants<>+64(SB), Z7, Z7
+	VMOVUPS constants<>+64(SB), Z8
+	VDIVPS Z7, Z8, Z7
+	VMOVUPS constants<>+64(SB), Z6
+	VSUBPS Z7, Z6, Z6
+	VFMADD213PS constants<>+64(SB), Z5, Z6
+	VMULPS Z7, Z6, Z6
+	VMULPS 64(R8)(BX*1), Z6, Z6
+	VMOVUPS Z6, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block9
+narrower5:
+	ADDQ $128, AX
+	JEQ done5
+	SUBQ $64, AX
+	JLT narrower6
+block10:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Z0, Z3, Z3
+	VMOVUPS constants<>+576(SB), Z4
+	VMAXPS Z3, Z4, Z3
+	VMOVUPS constants<>+512(SB), Z4
+	VMINPS Z3, Z4, Z3
+	VMULPS constants<>+640(SB), Z3, Z4
+	VRNDSCALEPS $8, Z4, Z4
+	VFNMADD231PS constants<>+704(SB), Z4, Z3
+	VMOVUPS constants<>+768(SB), Z2
+	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFMADD213PS constants<>+896(SB), Z3, Z2
+	VFMADD213PS constants<>+960(SB), Z3, Z2
+	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+128(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VCVTPS2DQ Z4, Z4
+	VPSLLD $23, Z4, Z4
+	VPADDD Z4, Z2, Z2
+	VADDPS constants<>+64(SB), Z2, Z2
+	VMOVUPS constants<>+64(SB), Z3
+	VDIVPS Z2, Z3, Z2
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z2, Z1, Z1
+	VFMADD213PS constants<>+64(SB), Z0, Z1
+	VMULPS Z2, Z1, Z1
+	VMULPS (R8)(BX*1), Z1, Z1
+	VMOVUPS Z1, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block10
+narrower6:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+576(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+512(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+640(SB), Y3, Y4
+	VRNDSCALEPS $8, Y4, Y4
+	VFNMADD231PS constants<>+704(SB), Y4, Y3
+	VMOVUPS constants<>+768(SB), Y2
+	VFMADD213PS constants<>+832(SB), Y3, Y2
+	VFMADD213PS constants<>+896(SB), Y3, Y2
+	VFMADD213PS constants<>+960(SB), Y3, Y2
+	VFMADD213PS constants<>+1024(SB), Y3, Y2
+	VFMADD213PS constants<>+128(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+64(SB), Y2, Y2
+	VMOVUPS constants<>+64(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+64(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block11
+done5:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower7
+block12:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Z0, Z3, Z3
+	VMOVUPS constants<>+576(SB), Z4
+	VMAXPS Z3, Z4, Z3
+	VMOVUPS constants<>+512(SB), Z4
+	VMINPS Z3, Z4, Z3
+	VMULPS constants<>+640(SB), Z3, Z4
+	VRNDSCALEPS $8, Z4, Z4
+	VFNMADD231PS constants<>+704(SB), Z4, Z3
+	VMOVUPS constants<>+768(SB), Z2
+	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFMADD213PS constants<>+896(SB), Z3, Z2
+	VFMADD213PS constants<>+960(SB), Z3, Z2
+	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+128(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VCVTPS2DQ Z4, Z4
+	VPSLLD $23, Z4, Z4
+	VPADDD Z4, Z2, Z2
+	VADDPS constants<>+64(SB), Z2, Z2
+	VMOVUPS constants<>+64(SB), Z3
+	VDIVPS Z2, Z3, Z2
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z2, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMULPS (R8)(BX*1), Z1, Z1
+	VMOVUPS Z1, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z5
+	VXORPS Z8, Z8, Z8
+	VSUBPS Z5, Z8, Z8
+	VMOVUPS constants<>+576(SB), Z9
+	VMAXPS Z8, Z9, Z8
+	VMOVUPS constants<>+512(SB), Z9
+	VMINPS Z8, Z9, Z8
+	VMULPS constants<>+640(SB), Z8, Z9
+	VRNDSCALEPS $8, Z9, Z9
+	VFNMADD231PS constants<>+704(SB), Z9, Z8
+	VMOVUPS constants<>+768(SB), Z7
+	VFMADD213PS constants<>+832(SB), Z8, Z7
+	VFMADD213PS constants<>+896(SB), Z8, Z7
+	VFMADD213PS constants<>+960(SB), Z8, Z7
+	VFMADD213PS constants<>+1024(SB), Z8, Z7
+	VFMADD213PS constants<>+128(SB), Z8, Z7
+	VFMADD213PS constants<>+64(SB), Z8, Z7
+	VFMADD213PS constants<>+64(SB), Z8, Z7
+	VCVTPS2DQ Z9, Z9
+	VPSLLD $23, Z9, Z9
+	VPADDD Z9, Z7, Z7
+	VADDPS constants<>+64(SB), Z7, Z7
+	VMOVUPS constants<>+64(SB), Z8
+	VDIVPS Z7, Z8, Z7
+	VMOVUPS constants<>+64(SB), Z6
+	VSUBPS Z7, Z6, Z6
+	VMULPS Z7, Z6, Z6
+	VMULPS 64(R8)(BX*1), Z6, Z6
+	VMOVUPS Z6, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block12
+narrower7:
+	ADDQ $128, AX
+	JEQ done6
+	SUBQ $64, AX
+	JLT narrower8
+block13:
+	VMOVUPS (SI)(BX*1), Z0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Z0, Z3, Z3
+	VMOVUPS constants<>+576(SB), Z4
+	VMAXPS Z3, Z4, Z3
+	VMOVUPS constants<>+512(SB), Z4
+	VMINPS Z3, Z4, Z3
+	VMULPS constants<>+640(SB), Z3, Z4
+	VRNDSCALEPS $8, Z4, Z4
+	VFNMADD231PS constants<>+704(SB), Z4, Z3
+	VMOVUPS constants<>+768(SB), Z2
+	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFMADD213PS constants<>+896(SB), Z3, Z2
+	VFMADD213PS constants<>+960(SB), Z3, Z2
+	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+128(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VFMADD213PS constants<>+64(SB), Z3, Z2
+	VCVTPS2DQ Z4, Z4
+	VPSLLD $23, Z4, Z4
+	VPADDD Z4, Z2, Z2
+	VADDPS constants<>+64(SB), Z2, Z2
+	VMOVUPS constants<>+64(SB), Z3
+	VDIVPS Z2, Z3, Z2
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z2, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMULPS (R8)(BX*1), Z1, Z1
+	VMOVUPS Z1, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower8:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VXORPS Z3, Z3, Z3
+	VSUBPS Y0, Y3, Y3
+	VMOVUPS constants<>+576(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+512(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+640(SB), Y3, Y4
+	VRNDSCALEPS $8, Y4, Y4
+	VFNMADD231PS constants<>+704(SB), Y4, Y3
+	VMOVUPS constants<>+768(SB), Y2
+	VFMADD213PS constants<>+832(SB), Y3, Y2
+	VFMADD213PS constants<>+896(SB), Y3, Y2
+	VFMADD213PS constants<>+960(SB), Y3, Y2
+	VFMADD213PS constants<>+1024(SB), Y3, Y2
+	VFMADD213PS constants<>+128(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VFMADD213PS constants<>+64(SB), Y3, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+64(SB), Y2, Y2
+	VMOVUPS constants<>+64(SB), Y3
+	VDIVPS Y2, Y3, Y2
+	VMOVUPS constants<>+64(SB), Y1
+	VSUBPS Y2, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done6:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func normActivateAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+TEXT ·normActivateAVX512(SB), NOSPLIT, $0-72
+	CMPQ act+64(FP), $1
+	JNE other
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VXORPS Z5, Z5, Z5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VXORPS Z9, Z9, Z9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Z1, Z1, Z1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+64(FP), $2
+	JNE other2
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+0(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+320(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+0(SB), Y9
+	VMAXPS Y8, Y9, Y8
+	VMOVUPS constants<>+320(SB), Y9
+	VMINPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+0(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMOVUPS constants<>+320(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+64(FP), $3
+	JNE other3
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+128(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+448(SB), Y9
+	VFMADD213PS constants<>+128(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMULPS Y9, Y8, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+64(FP), $4
+	JNE other4
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VFMADD213PS 32(R10)(BX*1), Y5, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+128(SB), Y4, Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVAPS Y5, Y4
+	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R9)(BX*1), Y9
+	VFMADD213PS 64(R10)(BX*1), Y9, Y8
+	VMOVUPS constants<>+448(SB), Y9
+	VFMADD213PS constants<>+128(SB), Y8, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMOVAPS Y9, Y8
+	VMOVUPS Y8, 64(DI)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y0
+	VMOVUPS 96(R9)(BX*1), Y1
+	VFMADD213PS 96(R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, 96(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y0, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VMAXPS Y1, Y2, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VMINPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+64(FP), $5
+	JNE other5
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS (R9)(BX*1), Z1
+	VFMADD213PS (R10)(BX*1), Z1, Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z4
+	VMOVUPS 64(R9)(BX*1), Z5
+	VFMADD213PS 64(R10)(BX*1), Z5, Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMULPS Z5, Z4, Z4
+	VMOVUPS Z4, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block9
+narrower5:
+	ADDQ $128, AX
+	JEQ done5
+	SUBQ $64, AX
+	JLT narrower6
+block10:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS (R9)(BX*1), Z1
+	VFMADD213PS (R10)(BX*1), Z1, Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block10
+narrower6:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+576(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+512(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+640(SB), Y2, Y3
+	VRNDSCALEPS $8, Y3, Y3
+	VFNMADD231PS constants<>+704(SB), Y3, Y2
+	VMOVUPS constants<>+768(SB), Y1
+	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFMADD213PS constants<>+896(SB), Y2, Y1
+	VFMADD213PS constants<>+960(SB), Y2, Y1
+	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+64(SB), Y1, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block11
+done5:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower7
+block12:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS (R9)(BX*1), Z1
+	VFMADD213PS (R10)(BX*1), Z1, Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMOVAPS Z1, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z4
+	VMOVUPS 64(R9)(BX*1), Z5
+	VFMADD213PS 64(R10)(BX*1), Z5, Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMOVAPS Z5, Z4
+	VMOVUPS Z4, 64(DI)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block12
+narrower7:
+	ADDQ $128, AX
+	JEQ done6
+	SUBQ $64, AX
+	JLT narrower8
+block13:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS (R9)(BX*1), Z1
+	VFMADD213PS (R10)(BX*1), Z1, Z0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Z0, Z2, Z2
+	VMOVUPS constants<>+576(SB), Z3
+	VMAXPS Z2, Z3, Z2
+	VMOVUPS constants<>+512(SB), Z3
+	VMINPS Z2, Z3, Z2
+	VMULPS constants<>+640(SB), Z2, Z3
+	VRNDSCALEPS $8, Z3, Z3
+	VFNMADD231PS constants<>+704(SB), Z3, Z2
+	VMOVUPS constants<>+768(SB), Z1
+	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFMADD213PS constants<>+896(SB), Z2, Z1
+	VFMADD213PS constants<>+960(SB), Z2, Z1
+	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+128(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VCVTPS2DQ Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z3, Z1, Z1
+	VADDPS constants<>+64(SB), Z1, Z1
+	VMOVUPS constants<>+64(SB), Z2
+	VDIVPS Z1, Z2, Z1
+	VMOVAPS Z1, Z0
+	VMOVUPS Z0, (DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower8:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VXORPS Z2, Z2, Z2
+	VSUBPS Y0, Y2, Y2
+	VMOVUPS constants<>+576(SB), Y3
+	VMAXPS Y2, Y3, Y2
+	VMOVUPS constants<>+512(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMULPS constants<>+640(SB), Y2, Y3
+	VRNDSCALEPS $8, Y3, Y3
+	VFNMADD231PS constants<>+704(SB), Y3, Y2
+	VMOVUPS constants<>+768(SB), Y1
+	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFMADD213PS constants<>+896(SB), Y2, Y1
+	VFMADD213PS constants<>+960(SB), Y2, Y1
+	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y1, Y1
+	VADDPS constants<>+64(SB), Y1, Y1
+	VMOVUPS constants<>+64(SB), Y2
+	VDIVPS Y1, Y2, Y1
+	VMOVAPS Y1, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done6:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func normActGradSumsAVX512(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+TEXT ·normActGradSumsAVX512(SB), NOSPLIT, $0-96
+	CMPQ act+88(FP), $1
+	JNE other
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower
+block:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VMOVUPS (DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VMOVUPS 64(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VMOVUPS 128(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VMOVUPS 192(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VMOVUPS 256(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VMOVUPS 320(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VMOVUPS 384(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VMOVUPS 448(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block
+narrower:
+	ADDQ $512, CX
+	JEQ done
+	SUBQ $256, CX
+	JLT narrower2
+block2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row2:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VMOVUPS (DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VMOVUPS 64(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VMOVUPS 128(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VMOVUPS 192(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block2
+narrower2:
+	ADDQ $256, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row3:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VMOVUPS (DI)(BX*1), Z3
+	VMOVUPS constants<>+0(SB), Z5
+	VCMPPS $0x11, Z4, Z5, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block4:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row4:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS (DI)(BX*1), Y3
+	VMOVUPS constants<>+0(SB), Y5
+	VCMPPS $0x11, Y4, Y5, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row4
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block4
+done:
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+88(FP), $2
+	JNE other2
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower4
+block5:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row5:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VMOVUPS (DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VMOVUPS 64(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VMOVUPS 128(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VMOVUPS 192(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VMOVUPS 256(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VMOVUPS 320(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VMOVUPS 384(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VMOVUPS 448(DI)(BX*1), Z17
+	VMOVUPS constants<>+0(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row5
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block5
+narrower4:
+	ADDQ $512, CX
+	JEQ done2
+	SUBQ $256, CX
+	JLT narrower5
+block6:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row6:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VMOVUPS (DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VMOVUPS 64(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VMOVUPS 128(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VMOVUPS 192(DI)(BX*1), Z9
+	VMOVUPS constants<>+0(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block6
+narrower5:
+	ADDQ $256, CX
+	JEQ done2
+	SUBQ $64, CX
+	JLT narrower6
+block7:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row7:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VMOVUPS (DI)(BX*1), Z3
+	VMOVUPS constants<>+0(SB), Z5
+	VCMPPS $0x11, Z4, Z5, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VCMPPS $0x11, constants<>+320(SB), Z4, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row7
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block7
+narrower6:
+	ADDQ $64, CX
+	JEQ done2
+	SUBQ $32, CX
+	JLT done2
+block8:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row8:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS (DI)(BX*1), Y3
+	VMOVUPS constants<>+0(SB), Y5
+	VCMPPS $0x11, Y4, Y5, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VCMPPS $0x11, constants<>+320(SB), Y4, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row8
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block8
+done2:
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+88(FP), $3
+	JNE other3
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower7
+block9:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row9:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS (DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 64(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 128(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 192(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 256(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 320(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 384(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+384(SB), Z17
+	VFMADD213PS constants<>+128(SB), Z18, Z17
+	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS Z20, K1, Z17
+	VMULPS 448(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row9
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block9
+narrower7:
+	ADDQ $512, CX
+	JEQ done3
+	SUBQ $256, CX
+	JLT narrower8
+block10:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row10:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+384(SB), Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS Z12, K1, Z9
+	VMULPS (DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+384(SB), Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS Z12, K1, Z9
+	VMULPS 64(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+384(SB), Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS Z12, K1, Z9
+	VMULPS 128(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+384(SB), Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS Z12, K1, Z9
+	VMULPS 192(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row10
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block10
+narrower8:
+	ADDQ $256, CX
+	JEQ done3
+	SUBQ $64, CX
+	JLT narrower9
+block11:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row11:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VMOVUPS constants<>+384(SB), Z3
+	VFMADD213PS constants<>+128(SB), Z4, Z3
+	VMOVUPS constants<>+192(SB), Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VCMPPS $0x11, Z4, Z5, K1
+	VMOVAPS Z6, K1, Z3
+	VMULPS (DI)(BX*1), Z3, Z3
+	VMOVUPS constants<>+256(SB), Z5
+	VCMPPS $0x11, Z4, Z5, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row11
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block11
+narrower9:
+	ADDQ $64, CX
+	JEQ done3
+	SUBQ $32, CX
+	JLT done3
+block12:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row12:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS constants<>+384(SB), Y3
+	VFMADD213PS constants<>+128(SB), Y4, Y3
+	VMOVUPS constants<>+192(SB), Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VCMPPS $0x11, Y4, Y5, K1
+	VMOVAPS Y6, K1, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+256(SB), Y5
+	VCMPPS $0x11, Y4, Y5, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row12
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block12
+done3:
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+88(FP), $4
+	JNE other4
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower10
+block13:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row13:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS (DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 64(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 128(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 192(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 256(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 320(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 384(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VMOVUPS constants<>+448(SB), Z17
+	VMULPS 448(DI)(BX*1), Z17, Z17
+	VMOVUPS constants<>+256(SB), Z19
+	VCMPPS $0x11, Z18, Z19, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row13
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block13
+narrower10:
+	ADDQ $512, CX
+	JEQ done4
+	SUBQ $256, CX
+	JLT narrower11
+block14:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row14:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+448(SB), Z9
+	VMULPS (DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+448(SB), Z9
+	VMULPS 64(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+448(SB), Z9
+	VMULPS 128(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VMOVUPS constants<>+448(SB), Z9
+	VMULPS 192(DI)(BX*1), Z9, Z9
+	VMOVUPS constants<>+256(SB), Z11
+	VCMPPS $0x11, Z10, Z11, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row14
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block14
+narrower11:
+	ADDQ $256, CX
+	JEQ done4
+	SUBQ $64, CX
+	JLT narrower12
+block15:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row15:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VMOVUPS constants<>+448(SB), Z3
+	VMULPS (DI)(BX*1), Z3, Z3
+	VMOVUPS constants<>+256(SB), Z5
+	VCMPPS $0x11, Z4, Z5, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VCMPPS $0x11, constants<>+192(SB), Z4, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row15
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block15
+narrower12:
+	ADDQ $64, CX
+	JEQ done4
+	SUBQ $32, CX
+	JLT done4
+block16:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row16:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS constants<>+448(SB), Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+256(SB), Y5
+	VCMPPS $0x11, Y4, Y5, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VCMPPS $0x11, constants<>+192(SB), Y4, K1
+	VMOVAPS.Z Y3, K1, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row16
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block16
+done4:
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+88(FP), $5
+	JNE other5
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower13
+block17:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row17:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS (DI)(BX*1), Z17, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 64(DI)(BX*1), Z17, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 128(DI)(BX*1), Z17, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 192(DI)(BX*1), Z17, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 256(DI)(BX*1), Z17, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 320(DI)(BX*1), Z17, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 384(DI)(BX*1), Z17, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VFMADD213PS constants<>+64(SB), Z18, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 448(DI)(BX*1), Z17, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row17
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block17
+narrower13:
+	ADDQ $512, CX
+	JEQ done5
+	SUBQ $256, CX
+	JLT narrower14
+block18:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row18:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS (DI)(BX*1), Z9, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 64(DI)(BX*1), Z9, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 128(DI)(BX*1), Z9, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 192(DI)(BX*1), Z9, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row18
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block18
+narrower14:
+	ADDQ $256, CX
+	JEQ done5
+	SUBQ $64, CX
+	JLT narrower15
+block19:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row19:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMOVUPS constants<>+64(SB), Z3
+	VSUBPS Z5, Z3, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VMULPS Z5, Z3, Z3
+	VMULPS (DI)(BX*1), Z3, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row19
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block19
+narrower15:
+	ADDQ $64, CX
+	JEQ done5
+	SUBQ $32, CX
+	JLT done5
+block20:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row20:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+576(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+512(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+640(SB), Y6, Y7
+	VRNDSCALEPS $8, Y7, Y7
+	VFNMADD231PS constants<>+704(SB), Y7, Y6
+	VMOVUPS constants<>+768(SB), Y5
+	VFMADD213PS constants<>+832(SB), Y6, Y5
+	VFMADD213PS constants<>+896(SB), Y6, Y5
+	VFMADD213PS constants<>+960(SB), Y6, Y5
+	VFMADD213PS constants<>+1024(SB), Y6, Y5
+	VFMADD213PS constants<>+128(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+64(SB), Y5, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y3
+	VSUBPS Y5, Y3, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VMULPS Y5, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row20
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block20
+done5:
+	VZEROUPPER
+	RET
+other5:
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $512, CX
+	JLT narrower16
+block21:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row21:
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS (R13)(BX*1), Z19
+	VFMADD213PS (R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS (DI)(BX*1), Z17, Z17
+	VSUBPS (R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z0, Z0
+	VFMADD231PS Z17, Z16, Z8
+	VMOVUPS 64(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 64(R13)(BX*1), Z19
+	VFMADD213PS 64(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 64(DI)(BX*1), Z17, Z17
+	VSUBPS 64(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z1, Z1
+	VFMADD231PS Z17, Z16, Z9
+	VMOVUPS 128(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 128(R13)(BX*1), Z19
+	VFMADD213PS 128(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 128(DI)(BX*1), Z17, Z17
+	VSUBPS 128(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z2, Z2
+	VFMADD231PS Z17, Z16, Z10
+	VMOVUPS 192(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 192(R13)(BX*1), Z19
+	VFMADD213PS 192(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 192(DI)(BX*1), Z17, Z17
+	VSUBPS 192(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z3, Z3
+	VFMADD231PS Z17, Z16, Z11
+	VMOVUPS 256(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 256(R13)(BX*1), Z19
+	VFMADD213PS 256(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 256(DI)(BX*1), Z17, Z17
+	VSUBPS 256(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z4, Z4
+	VFMADD231PS Z17, Z16, Z12
+	VMOVUPS 320(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 320(R13)(BX*1), Z19
+	VFMADD213PS 320(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 320(DI)(BX*1), Z17, Z17
+	VSUBPS 320(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z5, Z5
+	VFMADD231PS Z17, Z16, Z13
+	VMOVUPS 384(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 384(R13)(BX*1), Z19
+	VFMADD213PS 384(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 384(DI)(BX*1), Z17, Z17
+	VSUBPS 384(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z6, Z6
+	VFMADD231PS Z17, Z16, Z14
+	VMOVUPS 448(SI)(BX*1), Z16
+	VMOVAPS Z16, Z18
+	VMOVUPS 448(R13)(BX*1), Z19
+	VFMADD213PS 448(R15)(BX*1), Z19, Z18
+	VXORPS Z20, Z20, Z20
+	VSUBPS Z18, Z20, Z20
+	VMOVUPS constants<>+576(SB), Z21
+	VMAXPS Z20, Z21, Z20
+	VMOVUPS constants<>+512(SB), Z21
+	VMINPS Z20, Z21, Z20
+	VMULPS constants<>+640(SB), Z20, Z21
+	VRNDSCALEPS $8, Z21, Z21
+	VFNMADD231PS constants<>+704(SB), Z21, Z20
+	VMOVUPS constants<>+768(SB), Z19
+	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFMADD213PS constants<>+896(SB), Z20, Z19
+	VFMADD213PS constants<>+960(SB), Z20, Z19
+	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+128(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VFMADD213PS constants<>+64(SB), Z20, Z19
+	VCVTPS2DQ Z21, Z21
+	VPSLLD $23, Z21, Z21
+	VPADDD Z21, Z19, Z19
+	VADDPS constants<>+64(SB), Z19, Z19
+	VMOVUPS constants<>+64(SB), Z20
+	VDIVPS Z19, Z20, Z19
+	VMOVUPS constants<>+64(SB), Z17
+	VSUBPS Z19, Z17, Z17
+	VMULPS Z19, Z17, Z17
+	VMULPS 448(DI)(BX*1), Z17, Z17
+	VSUBPS 448(R10)(BX*1), Z16, Z16
+	VADDPS Z17, Z7, Z7
+	VFMADD231PS Z17, Z16, Z15
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row21
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z8, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z9, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z10, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z11, 192(R12)(BX*1)
+	VMOVUPS Z4, 256(R11)(BX*1)
+	VMOVUPS Z12, 256(R12)(BX*1)
+	VMOVUPS Z5, 320(R11)(BX*1)
+	VMOVUPS Z13, 320(R12)(BX*1)
+	VMOVUPS Z6, 384(R11)(BX*1)
+	VMOVUPS Z14, 384(R12)(BX*1)
+	VMOVUPS Z7, 448(R11)(BX*1)
+	VMOVUPS Z15, 448(R12)(BX*1)
+	ADDQ $512, BX
+	SUBQ $512, CX
+	JGE block21
+narrower16:
+	ADDQ $512, CX
+	JEQ done6
+	SUBQ $256, CX
+	JLT narrower17
+block22:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row22:
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS (R13)(BX*1), Z11
+	VFMADD213PS (R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS (DI)(BX*1), Z9, Z9
+	VSUBPS (R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z0, Z0
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS 64(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 64(R13)(BX*1), Z11
+	VFMADD213PS 64(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 64(DI)(BX*1), Z9, Z9
+	VSUBPS 64(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z1, Z1
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS 128(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 128(R13)(BX*1), Z11
+	VFMADD213PS 128(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 128(DI)(BX*1), Z9, Z9
+	VSUBPS 128(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z2, Z2
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS 192(SI)(BX*1), Z8
+	VMOVAPS Z8, Z10
+	VMOVUPS 192(R13)(BX*1), Z11
+	VFMADD213PS 192(R15)(BX*1), Z11, Z10
+	VXORPS Z12, Z12, Z12
+	VSUBPS Z10, Z12, Z12
+	VMOVUPS constants<>+576(SB), Z13
+	VMAXPS Z12, Z13, Z12
+	VMOVUPS constants<>+512(SB), Z13
+	VMINPS Z12, Z13, Z12
+	VMULPS constants<>+640(SB), Z12, Z13
+	VRNDSCALEPS $8, Z13, Z13
+	VFNMADD231PS constants<>+704(SB), Z13, Z12
+	VMOVUPS constants<>+768(SB), Z11
+	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFMADD213PS constants<>+896(SB), Z12, Z11
+	VFMADD213PS constants<>+960(SB), Z12, Z11
+	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+128(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VFMADD213PS constants<>+64(SB), Z12, Z11
+	VCVTPS2DQ Z13, Z13
+	VPSLLD $23, Z13, Z13
+	VPADDD Z13, Z11, Z11
+	VADDPS constants<>+64(SB), Z11, Z11
+	VMOVUPS constants<>+64(SB), Z12
+	VDIVPS Z11, Z12, Z11
+	VMOVUPS constants<>+64(SB), Z9
+	VSUBPS Z11, Z9, Z9
+	VMULPS Z11, Z9, Z9
+	VMULPS 192(DI)(BX*1), Z9, Z9
+	VSUBPS 192(R10)(BX*1), Z8, Z8
+	VADDPS Z9, Z3, Z3
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row22
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z1, 64(R11)(BX*1)
+	VMOVUPS Z5, 64(R12)(BX*1)
+	VMOVUPS Z2, 128(R11)(BX*1)
+	VMOVUPS Z6, 128(R12)(BX*1)
+	VMOVUPS Z3, 192(R11)(BX*1)
+	VMOVUPS Z7, 192(R12)(BX*1)
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block22
+narrower17:
+	ADDQ $256, CX
+	JEQ done6
+	SUBQ $64, CX
+	JLT narrower18
+block23:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row23:
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVAPS Z2, Z4
+	VMOVUPS (R13)(BX*1), Z5
+	VFMADD213PS (R15)(BX*1), Z5, Z4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Z4, Z6, Z6
+	VMOVUPS constants<>+576(SB), Z7
+	VMAXPS Z6, Z7, Z6
+	VMOVUPS constants<>+512(SB), Z7
+	VMINPS Z6, Z7, Z6
+	VMULPS constants<>+640(SB), Z6, Z7
+	VRNDSCALEPS $8, Z7, Z7
+	VFNMADD231PS constants<>+704(SB), Z7, Z6
+	VMOVUPS constants<>+768(SB), Z5
+	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFMADD213PS constants<>+896(SB), Z6, Z5
+	VFMADD213PS constants<>+960(SB), Z6, Z5
+	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+128(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VFMADD213PS constants<>+64(SB), Z6, Z5
+	VCVTPS2DQ Z7, Z7
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z5, Z5
+	VADDPS constants<>+64(SB), Z5, Z5
+	VMOVUPS constants<>+64(SB), Z6
+	VDIVPS Z5, Z6, Z5
+	VMOVUPS constants<>+64(SB), Z3
+	VSUBPS Z5, Z3, Z3
+	VMULPS Z5, Z3, Z3
+	VMULPS (DI)(BX*1), Z3, Z3
+	VSUBPS (R10)(BX*1), Z2, Z2
+	VADDPS Z3, Z0, Z0
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row23
+	VMOVUPS Z0, (R11)(BX*1)
+	VMOVUPS Z1, (R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block23
+narrower18:
+	ADDQ $64, CX
+	JEQ done6
+	SUBQ $32, CX
+	JLT done6
+block24:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row24:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVAPS Y2, Y4
+	VMOVUPS (R13)(BX*1), Y5
+	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VXORPS Z6, Z6, Z6
+	VSUBPS Y4, Y6, Y6
+	VMOVUPS constants<>+576(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+512(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMULPS constants<>+640(SB), Y6, Y7
+	VRNDSCALEPS $8, Y7, Y7
+	VFNMADD231PS constants<>+704(SB), Y7, Y6
+	VMOVUPS constants<>+768(SB), Y5
+	VFMADD213PS constants<>+832(SB), Y6, Y5
+	VFMADD213PS constants<>+896(SB), Y6, Y5
+	VFMADD213PS constants<>+960(SB), Y6, Y5
+	VFMADD213PS constants<>+1024(SB), Y6, Y5
+	VFMADD213PS constants<>+128(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VFMADD213PS constants<>+64(SB), Y6, Y5
+	VCVTPS2DQ Y7, Y7
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y5, Y5
+	VADDPS constants<>+64(SB), Y5, Y5
+	VMOVUPS constants<>+64(SB), Y6
+	VDIVPS Y5, Y6, Y5
+	VMOVUPS constants<>+64(SB), Y3
+	VSUBPS Y5, Y3, Y3
+	VMULPS Y5, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row24
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block24
+done6:
+	VZEROUPPER
+	RET
+
+// func normActGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+TEXT ·normActGradAVX512(SB), NOSPLIT, $0-120
+	CMPQ act+112(FP), $1
+	JNE other
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower
+block:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS 64(DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS 96(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block
+narrower:
+	ADDQ $128, AX
+	JEQ done
+	SUBQ $32, AX
+	JLT done
+block2:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block2
+done:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row
+	VZEROUPPER
+	RET
+other:
+	CMPQ act+112(FP), $2
+	JNE other2
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row2:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower2
+block3:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VCMPPS $0x11, constants<>+320(SB), Y8, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS 64(DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS 96(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VCMPPS $0x11, constants<>+320(SB), Y8, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block3
+narrower2:
+	ADDQ $128, AX
+	JEQ done2
+	SUBQ $32, AX
+	JLT done2
+block4:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (DI)(BX*1), Y1
+	VMOVUPS constants<>+0(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block4
+done2:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row2
+	VZEROUPPER
+	RET
+other2:
+	CMPQ act+112(FP), $3
+	JNE other3
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row3:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower3
+block5:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+64(SB), Y4
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS Y4, K1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+384(SB), Y7
+	VFMADD213PS constants<>+128(SB), Y8, Y7
+	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS Y10, K1, Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+256(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+64(SB), Y4
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS Y4, K1, Y1
+	VMULPS 64(DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+384(SB), Y7
+	VFMADD213PS constants<>+128(SB), Y8, Y7
+	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+64(SB), Y10
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS Y10, K1, Y7
+	VMULPS 96(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+256(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block5
+narrower3:
+	ADDQ $128, AX
+	JEQ done3
+	SUBQ $32, AX
+	JLT done3
+block6:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+384(SB), Y1
+	VFMADD213PS constants<>+128(SB), Y2, Y1
+	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+64(SB), Y4
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS Y4, K1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block6
+done3:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row3
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+112(FP), $4
+	JNE other4
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row4:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower4
+block7:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 32(R13)(BX*1), Y9
+	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+448(SB), Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+256(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y8, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 32(R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 64(R13)(BX*1), Y3
+	VFMADD213PS 64(R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS 64(DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS 64(R12)(BX*1), Y0, Y0
+	VMOVUPS 64(R10)(BX*1), Y2
+	VFMADD213PS 64(R11)(BX*1), Y2, Y0
+	VFMADD231PS 64(R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, 64(R8)(BX*1)
+	VMOVUPS 96(SI)(BX*1), Y6
+	VMOVAPS Y6, Y8
+	VMOVUPS 96(R13)(BX*1), Y9
+	VFMADD213PS 96(R15)(BX*1), Y9, Y8
+	VMOVUPS constants<>+448(SB), Y7
+	VMULPS 96(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+256(SB), Y9
+	VCMPPS $0x11, Y8, Y9, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y8, K1
+	VMOVAPS.Z Y7, K1, Y7
+	VSUBPS 96(R12)(BX*1), Y6, Y6
+	VMOVUPS 96(R10)(BX*1), Y8
+	VFMADD213PS 96(R11)(BX*1), Y8, Y6
+	VFMADD231PS 96(R9)(BX*1), Y7, Y6
+	VMOVUPS Y6, 96(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block7
+narrower4:
+	ADDQ $128, AX
+	JEQ done4
+	SUBQ $32, AX
+	JLT done4
+block8:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS constants<>+448(SB), Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS constants<>+256(SB), Y3
+	VCMPPS $0x11, Y2, Y3, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VMOVAPS.Z Y1, K1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block8
+done4:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row4
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+112(FP), $5
+	JNE other5
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row5:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower5
+block9:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VFMADD213PS (R15)(BX*1), Z3, Z2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS constants<>+576(SB), Z5
+	VMAXPS Z4, Z5, Z4
+	VMOVUPS constants<>+512(SB), Z5
+	VMINPS Z4, Z5, Z4
+	VMULPS constants<>+640(SB), Z4, Z5
+	VRNDSCALEPS $8, Z5, Z5
+	VFNMADD231PS constants<>+704(SB), Z5, Z4
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFMADD213PS constants<>+896(SB), Z4, Z3
+	VFMADD213PS constants<>+960(SB), Z4, Z3
+	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+128(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VCVTPS2DQ Z5, Z5
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z3, Z3
+	VADDPS constants<>+64(SB), Z3, Z3
+	VMOVUPS constants<>+64(SB), Z4
+	VDIVPS Z3, Z4, Z3
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z3, Z1, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VMULPS Z3, Z1, Z1
+	VMULPS (DI)(BX*1), Z1, Z1
+	VSUBPS (R12)(BX*1), Z0, Z0
+	VMOVUPS (R10)(BX*1), Z2
+	VFMADD213PS (R11)(BX*1), Z2, Z0
+	VFMADD231PS (R9)(BX*1), Z1, Z0
+	VMOVUPS Z0, (R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z6
+	VMOVAPS Z6, Z8
+	VMOVUPS 64(R13)(BX*1), Z9
+	VFMADD213PS 64(R15)(BX*1), Z9, Z8
+	VXORPS Z10, Z10, Z10
+	VSUBPS Z8, Z10, Z10
+	VMOVUPS constants<>+576(SB), Z11
+	VMAXPS Z10, Z11, Z10
+	VMOVUPS constants<>+512(SB), Z11
+	VMINPS Z10, Z11, Z10
+	VMULPS constants<>+640(SB), Z10, Z11
+	VRNDSCALEPS $8, Z11, Z11
+	VFNMADD231PS constants<>+704(SB), Z11, Z10
+	VMOVUPS constants<>+768(SB), Z9
+	VFMADD213PS constants<>+832(SB), Z10, Z9
+	VFMADD213PS constants<>+896(SB), Z10, Z9
+	VFMADD213PS constants<>+960(SB), Z10, Z9
+	VFMADD213PS constants<>+1024(SB), Z10, Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VCVTPS2DQ Z11, Z11
+	VPSLLD $23, Z11, Z11
+	VPADDD Z11, Z9, Z9
+	VADDPS constants<>+64(SB), Z9, Z9
+	VMOVUPS constants<>+64(SB), Z10
+	VDIVPS Z9, Z10, Z9
+	VMOVUPS constants<>+64(SB), Z7
+	VSUBPS Z9, Z7, Z7
+	VFMADD213PS constants<>+64(SB), Z8, Z7
+	VMULPS Z9, Z7, Z7
+	VMULPS 64(DI)(BX*1), Z7, Z7
+	VSUBPS 64(R12)(BX*1), Z6, Z6
+	VMOVUPS 64(R10)(BX*1), Z8
+	VFMADD213PS 64(R11)(BX*1), Z8, Z6
+	VFMADD231PS 64(R9)(BX*1), Z7, Z6
+	VMOVUPS Z6, 64(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block9
+narrower5:
+	ADDQ $128, AX
+	JEQ done5
+	SUBQ $64, AX
+	JLT narrower6
+block10:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VFMADD213PS (R15)(BX*1), Z3, Z2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS constants<>+576(SB), Z5
+	VMAXPS Z4, Z5, Z4
+	VMOVUPS constants<>+512(SB), Z5
+	VMINPS Z4, Z5, Z4
+	VMULPS constants<>+640(SB), Z4, Z5
+	VRNDSCALEPS $8, Z5, Z5
+	VFNMADD231PS constants<>+704(SB), Z5, Z4
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFMADD213PS constants<>+896(SB), Z4, Z3
+	VFMADD213PS constants<>+960(SB), Z4, Z3
+	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+128(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VCVTPS2DQ Z5, Z5
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z3, Z3
+	VADDPS constants<>+64(SB), Z3, Z3
+	VMOVUPS constants<>+64(SB), Z4
+	VDIVPS Z3, Z4, Z3
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z3, Z1, Z1
+	VFMADD213PS constants<>+64(SB), Z2, Z1
+	VMULPS Z3, Z1, Z1
+	VMULPS (DI)(BX*1), Z1, Z1
+	VSUBPS (R12)(BX*1), Z0, Z0
+	VMOVUPS (R10)(BX*1), Z2
+	VFMADD213PS (R11)(BX*1), Z2, Z0
+	VFMADD231PS (R9)(BX*1), Z1, Z0
+	VMOVUPS Z0, (R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block10
+narrower6:
+	ADDQ $64, AX
+	JEQ done5
+	SUBQ $32, AX
+	JLT done5
+block11:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+576(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+512(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+640(SB), Y4, Y5
+	VRNDSCALEPS $8, Y5, Y5
+	VFNMADD231PS constants<>+704(SB), Y5, Y4
+	VMOVUPS constants<>+768(SB), Y3
+	VFMADD213PS constants<>+832(SB), Y4, Y3
+	VFMADD213PS constants<>+896(SB), Y4, Y3
+	VFMADD213PS constants<>+960(SB), Y4, Y3
+	VFMADD213PS constants<>+1024(SB), Y4, Y3
+	VFMADD213PS constants<>+128(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+64(SB), Y3, Y3
+	VMOVUPS constants<>+64(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+64(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VFMADD213PS constants<>+64(SB), Y2, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block11
+done5:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row5
+	VZEROUPPER
+	RET
+other5:
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row6:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $128, AX
+	JLT narrower7
+block12:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VFMADD213PS (R15)(BX*1), Z3, Z2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS constants<>+576(SB), Z5
+	VMAXPS Z4, Z5, Z4
+	VMOVUPS constants<>+512(SB), Z5
+	VMINPS Z4, Z5, Z4
+	VMULPS constants<>+640(SB), Z4, Z5
+	VRNDSCALEPS $8, Z5, Z5
+	VFNMADD231PS constants<>+704(SB), Z5, Z4
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFMADD213PS constants<>+896(SB), Z4, Z3
+	VFMADD213PS constants<>+960(SB), Z4, Z3
+	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+128(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VCVTPS2DQ Z5, Z5
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z3, Z3
+	VADDPS constants<>+64(SB), Z3, Z3
+	VMOVUPS constants<>+64(SB), Z4
+	VDIVPS Z3, Z4, Z3
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z3, Z1, Z1
+	VMULPS Z3, Z1, Z1
+	VMULPS (DI)(BX*1), Z1, Z1
+	VSUBPS (R12)(BX*1), Z0, Z0
+	VMOVUPS (R10)(BX*1), Z2
+	VFMADD213PS (R11)(BX*1), Z2, Z0
+	VFMADD231PS (R9)(BX*1), Z1, Z0
+	VMOVUPS Z0, (R8)(BX*1)
+	VMOVUPS 64(SI)(BX*1), Z6
+	VMOVAPS Z6, Z8
+	VMOVUPS 64(R13)(BX*1), Z9
+	VFMADD213PS 64(R15)(BX*1), Z9, Z8
+	VXORPS Z10, Z10, Z10
+	VSUBPS Z8, Z10, Z10
+	VMOVUPS constants<>+576(SB), Z11
+	VMAXPS Z10, Z11, Z10
+	VMOVUPS constants<>+512(SB), Z11
+	VMINPS Z10, Z11, Z10
+	VMULPS constants<>+640(SB), Z10, Z11
+	VRNDSCALEPS $8, Z11, Z11
+	VFNMADD231PS constants<>+704(SB), Z11, Z10
+	VMOVUPS constants<>+768(SB), Z9
+	VFMADD213PS constants<>+832(SB), Z10, Z9
+	VFMADD213PS constants<>+896(SB), Z10, Z9
+	VFMADD213PS constants<>+960(SB), Z10, Z9
+	VFMADD213PS constants<>+1024(SB), Z10, Z9
+	VFMADD213PS constants<>+128(SB), Z10, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VFMADD213PS constants<>+64(SB), Z10, Z9
+	VCVTPS2DQ Z11, Z11
+	VPSLLD $23, Z11, Z11
+	VPADDD Z11, Z9, Z9
+	VADDPS constants<>+64(SB), Z9, Z9
+	VMOVUPS constants<>+64(SB), Z10
+	VDIVPS Z9, Z10, Z9
+	VMOVUPS constants<>+64(SB), Z7
+	VSUBPS Z9, Z7, Z7
+	VMULPS Z9, Z7, Z7
+	VMULPS 64(DI)(BX*1), Z7, Z7
+	VSUBPS 64(R12)(BX*1), Z6, Z6
+	VMOVUPS 64(R10)(BX*1), Z8
+	VFMADD213PS 64(R11)(BX*1), Z8, Z6
+	VFMADD231PS 64(R9)(BX*1), Z7, Z6
+	VMOVUPS Z6, 64(R8)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, AX
+	JGE block12
+narrower7:
+	ADDQ $128, AX
+	JEQ done6
+	SUBQ $64, AX
+	JLT narrower8
+block13:
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VFMADD213PS (R15)(BX*1), Z3, Z2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Z2, Z4, Z4
+	VMOVUPS constants<>+576(SB), Z5
+	VMAXPS Z4, Z5, Z4
+	VMOVUPS constants<>+512(SB), Z5
+	VMINPS Z4, Z5, Z4
+	VMULPS constants<>+640(SB), Z4, Z5
+	VRNDSCALEPS $8, Z5, Z5
+	VFNMADD231PS constants<>+704(SB), Z5, Z4
+	VMOVUPS constants<>+768(SB), Z3
+	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFMADD213PS constants<>+896(SB), Z4, Z3
+	VFMADD213PS constants<>+960(SB), Z4, Z3
+	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+128(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VFMADD213PS constants<>+64(SB), Z4, Z3
+	VCVTPS2DQ Z5, Z5
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z3, Z3
+	VADDPS constants<>+64(SB), Z3, Z3
+	VMOVUPS constants<>+64(SB), Z4
+	VDIVPS Z3, Z4, Z3
+	VMOVUPS constants<>+64(SB), Z1
+	VSUBPS Z3, Z1, Z1
+	VMULPS Z3, Z1, Z1
+	VMULPS (DI)(BX*1), Z1, Z1
+	VSUBPS (R12)(BX*1), Z0, Z0
+	VMOVUPS (R10)(BX*1), Z2
+	VFMADD213PS (R11)(BX*1), Z2, Z0
+	VFMADD231PS (R9)(BX*1), Z1, Z0
+	VMOVUPS Z0, (R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower8:
+	ADDQ $64, AX
+	JEQ done6
+	SUBQ $32, AX
+	JLT done6
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VXORPS Z4, Z4, Z4
+	VSUBPS Y2, Y4, Y4
+	VMOVUPS constants<>+576(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMOVUPS constants<>+512(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMULPS constants<>+640(SB), Y4, Y5
+	VRNDSCALEPS $8, Y5, Y5
+	VFNMADD231PS constants<>+704(SB), Y5, Y4
+	VMOVUPS constants<>+768(SB), Y3
+	VFMADD213PS constants<>+832(SB), Y4, Y3
+	VFMADD213PS constants<>+896(SB), Y4, Y3
+	VFMADD213PS constants<>+960(SB), Y4, Y3
+	VFMADD213PS constants<>+1024(SB), Y4, Y3
+	VFMADD213PS constants<>+128(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VFMADD213PS constants<>+64(SB), Y4, Y3
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y3, Y3
+	VADDPS constants<>+64(SB), Y3, Y3
+	VMOVUPS constants<>+64(SB), Y4
+	VDIVPS Y3, Y4, Y3
+	VMOVUPS constants<>+64(SB), Y1
+	VSUBPS Y3, Y1, Y1
+	VMULPS Y3, Y1, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done6:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row6
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX512(a *DepthwiseArgs)
+TEXT ·depthwiseAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	VBROADCASTSS DepthwiseArgs_Lo(R8), Z31
+	VBROADCASTSS DepthwiseArgs_Hi(R8), Z30
+	MOVQ DepthwiseArgs_Weights(R8), SI
+	MOVQ DepthwiseArgs_Taps(R8), R13
+	LEAQ 8(R13*8), R13
+	MOVQ DepthwiseArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $256, CX
+	JLT narrower
+block:
+	MOVQ DepthwiseArgs_Rows(R8), DI
+	MOVQ DepthwiseArgs_Pixels(R8), DX
+	SUBQ $4, DX
+	JLT one
+four:
+	LEAQ (DI)(R13*1), AX
+	LEAQ (DI)(R13*2), R12
+	LEAQ (AX)(R13*2), R15
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased
+	VMOVUPS (R10)(BX*1), Z0
+	VMOVUPS 64(R10)(BX*1), Z1
+	VMOVUPS 128(R10)(BX*1), Z2
+	VMOVUPS 192(R10)(BX*1), Z3
+	VMOVUPS (R10)(BX*1), Z4
+	VMOVUPS 64(R10)(BX*1), Z5
+	VMOVUPS 128(R10)(BX*1), Z6
+	VMOVUPS 192(R10)(BX*1), Z7
+	VMOVUPS (R10)(BX*1), Z8
+	VMOVUPS 64(R10)(BX*1), Z9
+	VMOVUPS 128(R10)(BX*1), Z10
+	VMOVUPS 192(R10)(BX*1), Z11
+	VMOVUPS (R10)(BX*1), Z12
+	VMOVUPS 64(R10)(BX*1), Z13
+	VMOVUPS 128(R10)(BX*1), Z14
+	VMOVUPS 192(R10)(BX*1), Z15
+	JMP start
+unbiased:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+start:
+	XORL R9, R9
+tap:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Z16
+	VMOVUPS 64(R11)(BX*1), Z17
+	VMOVUPS 128(R11)(BX*1), Z18
+	VMOVUPS 192(R11)(BX*1), Z19
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z16, Z0
+	VFMADD231PS 64(R10)(BX*1), Z17, Z1
+	VFMADD231PS 128(R10)(BX*1), Z18, Z2
+	VFMADD231PS 192(R10)(BX*1), Z19, Z3
+	MOVQ (AX)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z16, Z4
+	VFMADD231PS 64(R10)(BX*1), Z17, Z5
+	VFMADD231PS 128(R10)(BX*1), Z18, Z6
+	VFMADD231PS 192(R10)(BX*1), Z19, Z7
+	MOVQ (R12)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z16, Z8
+	VFMADD231PS 64(R10)(BX*1), Z17, Z9
+	VFMADD231PS 128(R10)(BX*1), Z18, Z10
+	VFMADD231PS 192(R10)(BX*1), Z19, Z11
+	MOVQ (R15)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z16, Z12
+	VFMADD231PS 64(R10)(BX*1), Z17, Z13
+	VFMADD231PS 128(R10)(BX*1), Z18, Z14
+	VFMADD231PS 192(R10)(BX*1), Z19, Z15
+	INCQ R9
+	JMP tap
+summed:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Z0, Z31, Z0
+	VMINPS Z0, Z30, Z0
+	VMOVUPS Z0, (R10)(BX*1)
+	VMAXPS Z1, Z31, Z1
+	VMINPS Z1, Z30, Z1
+	VMOVUPS Z1, 64(R10)(BX*1)
+	VMAXPS Z2, Z31, Z2
+	VMINPS Z2, Z30, Z2
+	VMOVUPS Z2, 128(R10)(BX*1)
+	VMAXPS Z3, Z31, Z3
+	VMINPS Z3, Z30, Z3
+	VMOVUPS Z3, 192(R10)(BX*1)
+	MOVQ (AX)(R9*8), R10
+	VMAXPS Z4, Z31, Z4
+	VMINPS Z4, Z30, Z4
+	VMOVUPS Z4, (R10)(BX*1)
+	VMAXPS Z5, Z31, Z5
+	VMINPS Z5, Z30, Z5
+	VMOVUPS Z5, 64(R10)(BX*1)
+	VMAXPS Z6, Z31, Z6
+	VMINPS Z6, Z30, Z6
+	VMOVUPS Z6, 128(R10)(BX*1)
+	VMAXPS Z7, Z31, Z7
+	VMINPS Z7, Z30, Z7
+	VMOVUPS Z7, 192(R10)(BX*1)
+	MOVQ (R12)(R9*8), R10
+	VMAXPS Z8, Z31, Z8
+	VMINPS Z8, Z30, Z8
+	VMOVUPS Z8, (R10)(BX*1)
+	VMAXPS Z9, Z31, Z9
+	VMINPS Z9, Z30, Z9
+	VMOVUPS Z9, 64(R10)(BX*1)
+	VMAXPS Z10, Z31, Z10
+	VMINPS Z10, Z30, Z10
+	VMOVUPS Z10, 128(R10)(BX*1)
+	VMAXPS Z11, Z31, Z11
+	VMINPS Z11, Z30, Z11
+	VMOVUPS Z11, 192(R10)(BX*1)
+	MOVQ (R15)(R9*8), R10
+	VMAXPS Z12, Z31, Z12
+	VMINPS Z12, Z30, Z12
+	VMOVUPS Z12, (R10)(BX*1)
+	VMAXPS Z13, Z31, Z13
+	VMINPS Z13, Z30, Z13
+	VMOVUPS Z13, 64(R10)(BX*1)
+	VMAXPS Z14, Z31, Z14
+	VMINPS Z14, Z30, Z14
+	VMOVUPS Z14, 128(R10)(BX*1)
+	VMAXPS Z15, Z31, Z15
+	VMINPS Z15, Z30, Z15
+	VMOVUPS Z15, 192(R10)(BX*1)
+	LEAQ (DI)(R13*4), DI
+	SUBQ $4, DX
+	JGE four
+one:
+	ADDQ $4, DX
+	JEQ pixels
+single:
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased2
+	VMOVUPS (R10)(BX*1), Z0
+	VMOVUPS 64(R10)(BX*1), Z1
+	VMOVUPS 128(R10)(BX*1), Z2
+	VMOVUPS 192(R10)(BX*1), Z3
+	JMP start2
+unbiased2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+start2:
+	XORL R9, R9
+tap2:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed2
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Z4
+	VMOVUPS 64(R11)(BX*1), Z5
+	VMOVUPS 128(R11)(BX*1), Z6
+	VMOVUPS 192(R11)(BX*1), Z7
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z0
+	VFMADD231PS 64(R10)(BX*1), Z5, Z1
+	VFMADD231PS 128(R10)(BX*1), Z6, Z2
+	VFMADD231PS 192(R10)(BX*1), Z7, Z3
+	INCQ R9
+	JMP tap2
+summed2:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Z0, Z31, Z0
+	VMINPS Z0, Z30, Z0
+	VMOVUPS Z0, (R10)(BX*1)
+	VMAXPS Z1, Z31, Z1
+	VMINPS Z1, Z30, Z1
+	VMOVUPS Z1, 64(R10)(BX*1)
+	VMAXPS Z2, Z31, Z2
+	VMINPS Z2, Z30, Z2
+	VMOVUPS Z2, 128(R10)(BX*1)
+	VMAXPS Z3, Z31, Z3
+	VMINPS Z3, Z30, Z3
+	VMOVUPS Z3, 192(R10)(BX*1)
+	ADDQ R13, DI
+	DECQ DX
+	JNZ single
+pixels:
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block
+narrower:
+	ADDQ $256, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower2
+block2:
+	MOVQ DepthwiseArgs_Rows(R8), DI
+	MOVQ DepthwiseArgs_Pixels(R8), DX
+	SUBQ $4, DX
+	JLT one2
+four2:
+	LEAQ (DI)(R13*1), AX
+	LEAQ (DI)(R13*2), R12
+	LEAQ (AX)(R13*2), R15
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased3
+	VMOVUPS (R10)(BX*1), Z0
+	VMOVUPS (R10)(BX*1), Z1
+	VMOVUPS (R10)(BX*1), Z2
+	VMOVUPS (R10)(BX*1), Z3
+	JMP start3
+unbiased3:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+start3:
+	XORL R9, R9
+tap3:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed3
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Z4
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z0
+	MOVQ (AX)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z1
+	MOVQ (R12)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z2
+	MOVQ (R15)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z3
+	INCQ R9
+	JMP tap3
+summed3:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Z0, Z31, Z0
+	VMINPS Z0, Z30, Z0
+	VMOVUPS Z0, (R10)(BX*1)
+	MOVQ (AX)(R9*8), R10
+	VMAXPS Z1, Z31, Z1
+	VMINPS Z1, Z30, Z1
+	VMOVUPS Z1, (R10)(BX*1)
+	MOVQ (R12)(R9*8), R10
+	VMAXPS Z2, Z31, Z2
+	VMINPS Z2, Z30, Z2
+	VMOVUPS Z2, (R10)(BX*1)
+	MOVQ (R15)(R9*8), R10
+	VMAXPS Z3, Z31, Z3
+	VMINPS Z3, Z30, Z3
+	VMOVUPS Z3, (R10)(BX*1)
+	LEAQ (DI)(R13*4), DI
+	SUBQ $4, DX
+	JGE four2
+one2:
+	ADDQ $4, DX
+	JEQ pixels2
+single2:
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased4
+	VMOVUPS (R10)(BX*1), Z0
+	JMP start4
+unbiased4:
+	VXORPS Z0, Z0, Z0
+start4:
+	XORL R9, R9
+tap4:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed4
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Z1
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Z1, Z0
+	INCQ R9
+	JMP tap4
+summed4:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Z0, Z31, Z0
+	VMINPS Z0, Z30, Z0
+	VMOVUPS Z0, (R10)(BX*1)
+	ADDQ R13, DI
+	DECQ DX
+	JNZ single2
+pixels2:
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block2
+narrower2:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block3:
+	MOVQ DepthwiseArgs_Rows(R8), DI
+	MOVQ DepthwiseArgs_Pixels(R8), DX
+	SUBQ $4, DX
+	JLT one3
+four3:
+	LEAQ (DI)(R13*1), AX
+	LEAQ (DI)(R13*2), R12
+	LEAQ (AX)(R13*2), R15
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased5
+	VMOVUPS (R10)(BX*1), Y0
+	VMOVUPS (R10)(BX*1), Y1
+	VMOVUPS (R10)(BX*1), Y2
+	VMOVUPS (R10)(BX*1), Y3
+	JMP start5
+unbiased5:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+start5:
+	XORL R9, R9
+tap5:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed5
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y4
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	MOVQ (AX)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y1
+	MOVQ (R12)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y2
+	MOVQ (R15)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y4, Y3
+	INCQ R9
+	JMP tap5
+summed5:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y31, Y0
+	VMINPS Y0, Y30, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	MOVQ (AX)(R9*8), R10
+	VMAXPS Y1, Y31, Y1
+	VMINPS Y1, Y30, Y1
+	VMOVUPS Y1, (R10)(BX*1)
+	MOVQ (R12)(R9*8), R10
+	VMAXPS Y2, Y31, Y2
+	VMINPS Y2, Y30, Y2
+	VMOVUPS Y2, (R10)(BX*1)
+	MOVQ (R15)(R9*8), R10
+	VMAXPS Y3, Y31, Y3
+	VMINPS Y3, Y30, Y3
+	VMOVUPS Y3, (R10)(BX*1)
+	LEAQ (DI)(R13*4), DI
+	SUBQ $4, DX
+	JGE four3
+one3:
+	ADDQ $4, DX
+	JEQ pixels3
+single3:
+	MOVQ DepthwiseArgs_Bias(R8), R10
+	TESTQ R10, R10
+	JEQ unbiased6
+	VMOVUPS (R10)(BX*1), Y0
+	JMP start6
+unbiased6:
+	VXORPS Z0, Z0, Z0
+start6:
+	XORL R9, R9
+tap6:
+	CMPQ R9, DepthwiseArgs_Taps(R8)
+	JGE summed6
+	MOVQ (SI)(R9*8), R11
+	VMOVUPS (R11)(BX*1), Y1
+	MOVQ (DI)(R9*8), R10
+	VFMADD231PS (R10)(BX*1), Y1, Y0
+	INCQ R9
+	JMP tap6
+summed6:
+	MOVQ (DI)(R9*8), R10
+	VMAXPS Y0, Y31, Y0
+	VMINPS Y0, Y30, Y0
+	VMOVUPS Y0, (R10)(BX*1)
+	ADDQ R13, DI
+	DECQ DX
+	JNZ single3
+pixels3:
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block3
+done:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX512(a *DepthwiseGradArgs)
+TEXT ·depthwiseGradAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	CMPQ DepthwiseGradArgs_Count(R8), $3
+	JNE count
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $256, CX
+	JLT narrower
+block:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS 64(SI)(BX*1), Z1
+	VMOVUPS 128(SI)(BX*1), Z2
+	VMOVUPS 192(SI)(BX*1), Z3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z4
+	VMOVUPS 64(SI)(BX*1), Z5
+	VMOVUPS 128(SI)(BX*1), Z6
+	VMOVUPS 192(SI)(BX*1), Z7
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVUPS 64(SI)(BX*1), Z9
+	VMOVUPS 128(SI)(BX*1), Z10
+	VMOVUPS 192(SI)(BX*1), Z11
+	ADDQ R11, SI
+	JMP start
+clean:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+start:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z12
+	VMOVUPS 64(R10)(BX*1), Z13
+	VMOVUPS 128(R10)(BX*1), Z14
+	VMOVUPS 192(R10)(BX*1), Z15
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z12, Z0
+	VFMADD231PS 64(R10)(BX*1), Z13, Z1
+	VFMADD231PS 128(R10)(BX*1), Z14, Z2
+	VFMADD231PS 192(R10)(BX*1), Z15, Z3
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Z12, Z4
+	VFMADD231PS 64(R10)(BX*1), Z13, Z5
+	VFMADD231PS 128(R10)(BX*1), Z14, Z6
+	VFMADD231PS 192(R10)(BX*1), Z15, Z7
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Z12, Z8
+	VFMADD231PS 64(R10)(BX*1), Z13, Z9
+	VFMADD231PS 128(R10)(BX*1), Z14, Z10
+	VFMADD231PS 192(R10)(BX*1), Z15, Z11
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	VMOVUPS Z1, 64(SI)(BX*1)
+	VMOVUPS Z2, 128(SI)(BX*1)
+	VMOVUPS Z3, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z4, (SI)(BX*1)
+	VMOVUPS Z5, 64(SI)(BX*1)
+	VMOVUPS Z6, 128(SI)(BX*1)
+	VMOVUPS Z7, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z8, (SI)(BX*1)
+	VMOVUPS Z9, 64(SI)(BX*1)
+	VMOVUPS Z10, 128(SI)(BX*1)
+	VMOVUPS Z11, 192(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block
+narrower:
+	ADDQ $256, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower2
+block2:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z2
+	ADDQ R11, SI
+	JMP start2
+clean2:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+start2:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel2:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z3
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z3, Z0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Z3, Z1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Z3, Z2
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z2, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block2
+narrower2:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block3:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	ADDQ R11, SI
+	JMP start3
+clean3:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+start3:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel3:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y3
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y3, Y2
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block3
+done:
+	VZEROUPPER
+	RET
+count:
+	CMPQ DepthwiseGradArgs_Count(R8), $5
+	JNE count2
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $256, CX
+	JLT narrower3
+block4:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean4
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS 64(SI)(BX*1), Z1
+	VMOVUPS 128(SI)(BX*1), Z2
+	VMOVUPS 192(SI)(BX*1), Z3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z4
+	VMOVUPS 64(SI)(BX*1), Z5
+	VMOVUPS 128(SI)(BX*1), Z6
+	VMOVUPS 192(SI)(BX*1), Z7
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z8
+	VMOVUPS 64(SI)(BX*1), Z9
+	VMOVUPS 128(SI)(BX*1), Z10
+	VMOVUPS 192(SI)(BX*1), Z11
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z12
+	VMOVUPS 64(SI)(BX*1), Z13
+	VMOVUPS 128(SI)(BX*1), Z14
+	VMOVUPS 192(SI)(BX*1), Z15
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z16
+	VMOVUPS 64(SI)(BX*1), Z17
+	VMOVUPS 128(SI)(BX*1), Z18
+	VMOVUPS 192(SI)(BX*1), Z19
+	ADDQ R11, SI
+	JMP start4
+clean4:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+start4:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel4:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z20
+	VMOVUPS 64(R10)(BX*1), Z21
+	VMOVUPS 128(R10)(BX*1), Z22
+	VMOVUPS 192(R10)(BX*1), Z23
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z20, Z0
+	VFMADD231PS 64(R10)(BX*1), Z21, Z1
+	VFMADD231PS 128(R10)(BX*1), Z22, Z2
+	VFMADD231PS 192(R10)(BX*1), Z23, Z3
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Z20, Z4
+	VFMADD231PS 64(R10)(BX*1), Z21, Z5
+	VFMADD231PS 128(R10)(BX*1), Z22, Z6
+	VFMADD231PS 192(R10)(BX*1), Z23, Z7
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Z20, Z8
+	VFMADD231PS 64(R10)(BX*1), Z21, Z9
+	VFMADD231PS 128(R10)(BX*1), Z22, Z10
+	VFMADD231PS 192(R10)(BX*1), Z23, Z11
+	MOVQ 24(AX), R10
+	VFMADD231PS (R10)(BX*1), Z20, Z12
+	VFMADD231PS 64(R10)(BX*1), Z21, Z13
+	VFMADD231PS 128(R10)(BX*1), Z22, Z14
+	VFMADD231PS 192(R10)(BX*1), Z23, Z15
+	MOVQ 32(AX), R10
+	VFMADD231PS (R10)(BX*1), Z20, Z16
+	VFMADD231PS 64(R10)(BX*1), Z21, Z17
+	VFMADD231PS 128(R10)(BX*1), Z22, Z18
+	VFMADD231PS 192(R10)(BX*1), Z23, Z19
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel4
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	VMOVUPS Z1, 64(SI)(BX*1)
+	VMOVUPS Z2, 128(SI)(BX*1)
+	VMOVUPS Z3, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z4, (SI)(BX*1)
+	VMOVUPS Z5, 64(SI)(BX*1)
+	VMOVUPS Z6, 128(SI)(BX*1)
+	VMOVUPS Z7, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z8, (SI)(BX*1)
+	VMOVUPS Z9, 64(SI)(BX*1)
+	VMOVUPS Z10, 128(SI)(BX*1)
+	VMOVUPS Z11, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z12, (SI)(BX*1)
+	VMOVUPS Z13, 64(SI)(BX*1)
+	VMOVUPS Z14, 128(SI)(BX*1)
+	VMOVUPS Z15, 192(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z16, (SI)(BX*1)
+	VMOVUPS Z17, 64(SI)(BX*1)
+	VMOVUPS Z18, 128(SI)(BX*1)
+	VMOVUPS Z19, 192(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block4
+narrower3:
+	ADDQ $256, CX
+	JEQ done2
+	SUBQ $64, CX
+	JLT narrower4
+block5:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean5
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Z4
+	ADDQ R11, SI
+	JMP start5
+clean5:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+start5:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel5:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z5
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z5, Z0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Z5, Z1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Z5, Z2
+	MOVQ 24(AX), R10
+	VFMADD231PS (R10)(BX*1), Z5, Z3
+	MOVQ 32(AX), R10
+	VFMADD231PS (R10)(BX*1), Z5, Z4
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel5
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z2, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z3, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Z4, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block5
+narrower4:
+	ADDQ $64, CX
+	JEQ done2
+	SUBQ $32, CX
+	JLT done2
+block6:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean6
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	ADDQ R11, SI
+	JMP start6
+clean6:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+start6:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel6:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y5
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y0
+	MOVQ 8(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y1
+	MOVQ 16(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y2
+	MOVQ 24(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y3
+	MOVQ 32(AX), R10
+	VFMADD231PS (R10)(BX*1), Y5, Y4
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel6
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block6
+done2:
+	VZEROUPPER
+	RET
+count2:
+	MOVQ DepthwiseGradArgs_Taps(R8), R13
+	MOVQ DepthwiseGradArgs_First(R8), R12
+	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $256, CX
+	JLT narrower5
+block7:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS 64(SI)(BX*1), Z1
+	VMOVUPS 128(SI)(BX*1), Z2
+	VMOVUPS 192(SI)(BX*1), Z3
+	ADDQ R11, SI
+	JMP start7
+clean7:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+start7:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel7:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z4
+	VMOVUPS 64(R10)(BX*1), Z5
+	VMOVUPS 128(R10)(BX*1), Z6
+	VMOVUPS 192(R10)(BX*1), Z7
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z4, Z0
+	VFMADD231PS 64(R10)(BX*1), Z5, Z1
+	VFMADD231PS 128(R10)(BX*1), Z6, Z2
+	VFMADD231PS 192(R10)(BX*1), Z7, Z3
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	VMOVUPS Z1, 64(SI)(BX*1)
+	VMOVUPS Z2, 128(SI)(BX*1)
+	VMOVUPS Z3, 192(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $256, BX
+	SUBQ $256, CX
+	JGE block7
+narrower5:
+	ADDQ $256, CX
+	JEQ done3
+	SUBQ $64, CX
+	JLT narrower6
+block8:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean8
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Z0
+	ADDQ R11, SI
+	JMP start8
+clean8:
+	VXORPS Z0, Z0, Z0
+start8:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel8:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Z1
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Z1, Z0
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel8
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Z0, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block8
+narrower6:
+	ADDQ $64, CX
+	JEQ done3
+	SUBQ $32, CX
+	JLT done3
+block9:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	JMP start9
+clean9:
+	VXORPS Z0, Z0, Z0
+start9:
+	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel9:
+	MOVQ (DI)(R13*8), R10
+	VMOVUPS (R10)(BX*1), Y1
+	LEAQ (DI)(R12*1), AX
+	MOVQ (AX), R10
+	VFMADD231PS (R10)(BX*1), Y1, Y0
+	LEAQ 8(DI)(R13*8), DI
+	DECQ DX
+	JNZ pixel9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block9
+done3:
+	VZEROUPPER
+	RET
+count3:
 
 // func copyRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48

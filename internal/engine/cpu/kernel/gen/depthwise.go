@@ -1,0 +1,175 @@
+package main
+
+// Depthwise convolution has one multiplication for each value loaded, so its
+// kernels are bound by loads: a block of channels of four pixels shares the loads
+// of its weights. Registers: R8 the arguments, SI the table of weights, DI, AX, R12
+// and R15 the pixels' lines of the table, R13 the bytes of a line, R9 the tap, BX
+// and CX the channels as everywhere.
+
+const depthwisePixels = 4
+
+func (a *asm) depthwiseBlocks() []block {
+	if a.masks {
+		return []block{{zmm, 4}, {zmm, 1}, {ymm, 1}}
+	}
+	return []block{{ymm, 2}, {ymm, 1}}
+}
+
+func (a *asm) depthwise() {
+	lo, hi := a.regs-1, a.regs-2
+	a.get("a", "R8")
+	a.op("VBROADCASTSS", "DepthwiseArgs_Lo(R8)", a.wide.r(lo))
+	a.op("VBROADCASTSS", "DepthwiseArgs_Hi(R8)", a.wide.r(hi))
+	a.op("MOVQ", "DepthwiseArgs_Weights(R8)", "SI")
+	a.op("MOVQ", "DepthwiseArgs_Taps(R8)", "R13")
+	a.op("LEAQ", "8(R13*8)", "R13")
+	a.op("MOVQ", "DepthwiseArgs_C(R8)", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", a.depthwiseBlocks(), func(b block) {
+		four, one, done := a.label("four"), a.label("one"), a.label("pixels")
+		a.op("MOVQ", "DepthwiseArgs_Rows(R8)", "DI")
+		a.op("MOVQ", "DepthwiseArgs_Pixels(R8)", "DX")
+		a.op("SUBQ", depthwisePixels, "DX")
+		a.op("JLT", one)
+		a.mark(four)
+		a.op("LEAQ", "(DI)(R13*1)", "AX")
+		a.op("LEAQ", "(DI)(R13*2)", "R12")
+		a.op("LEAQ", "(AX)(R13*2)", "R15")
+		a.depthwisePixels(b, lo, hi, "DI", "AX", "R12", "R15")
+		a.op("LEAQ", "(DI)(R13*4)", "DI")
+		a.op("SUBQ", depthwisePixels, "DX")
+		a.op("JGE", four)
+		a.mark(one)
+		a.op("ADDQ", depthwisePixels, "DX")
+		a.op("JEQ", done)
+		single := a.label("single")
+		a.mark(single)
+		a.depthwisePixels(b, lo, hi, "DI")
+		a.op("ADDQ", "R13", "DI")
+		a.op("DECQ", "DX")
+		a.op("JNZ", single)
+		a.mark(done)
+	})
+	a.ret()
+}
+
+// depthwisePixels computes a block of channels of the pixels whose lines of the
+// table are in registers.
+func (a *asm) depthwisePixels(b block, lo, hi int, lines ...string) {
+	weight := len(lines) * b.n
+	bias, start, loop, done := a.label("unbiased"), a.label("start"), a.label("tap"), a.label("summed")
+	a.op("MOVQ", "DepthwiseArgs_Bias(R8)", "R10")
+	a.op("TESTQ", "R10", "R10")
+	a.op("JEQ", bias)
+	for i := range lines {
+		for v := range b.n {
+			a.load(b.vec, at("R10", b.vec, v), i*b.n+v)
+		}
+	}
+	a.op("JMP", start)
+	a.mark(bias)
+	for i := range weight {
+		a.zero(i)
+	}
+	a.mark(start)
+	a.op("XORL", "R9", "R9")
+	a.mark(loop)
+	a.op("CMPQ", "R9", "DepthwiseArgs_Taps(R8)")
+	a.op("JGE", done)
+	a.op("MOVQ", "(SI)(R9*8)", "R11")
+	for v := range b.n {
+		a.load(b.vec, at("R11", b.vec, v), weight+v)
+	}
+	for i, line := range lines {
+		a.op("MOVQ", "("+line+")(R9*8)", "R10")
+		for v := range b.n {
+			a.op("VFMADD231PS", at("R10", b.vec, v), b.r(weight+v), b.r(i*b.n+v))
+		}
+	}
+	a.op("INCQ", "R9")
+	a.op("JMP", loop)
+	a.mark(done)
+	for i, line := range lines {
+		a.op("MOVQ", "("+line+")(R9*8)", "R10")
+		for v := range b.n {
+			r := i*b.n + v
+			a.max(b.vec, lo, r)
+			a.min(b.vec, hi, r)
+			a.store(b.vec, r, at("R10", b.vec, v))
+		}
+	}
+}
+
+// depthwiseGrad keeps the sums of 1, 3 or 5 taps in registers.
+func (a *asm) depthwiseGrad() {
+	a.get("a", "R8")
+	for _, count := range []int{3, 5, 1} {
+		next := a.label("count")
+		if count != 1 {
+			a.op("CMPQ", "DepthwiseGradArgs_Count(R8)", count)
+			a.op("JNE", next)
+		}
+		a.depthwiseTaps(count)
+		a.mark(next)
+	}
+}
+
+func (a *asm) depthwiseTaps(count int) {
+	n := min(4, a.regs/(count+1))
+	widths := []block{{a.wide, n}, {a.wide, 1}}
+	if a.wide == zmm {
+		widths = append(widths, block{ymm, 1})
+	}
+	a.op("MOVQ", "DepthwiseGradArgs_Taps(R8)", "R13")
+	a.op("MOVQ", "DepthwiseGradArgs_First(R8)", "R12")
+	a.op("SHLQ", 3, "R12")
+	a.op("MOVQ", "DepthwiseGradArgs_SumStride(R8)", "R11")
+	a.op("MOVQ", "DepthwiseGradArgs_C(R8)", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", widths, func(b block) {
+		dy := count * b.n
+		clean, start, loop := a.label("clean"), a.label("start"), a.label("pixel")
+		a.op("CMPQ", "DepthwiseGradArgs_Acc(R8)", 0)
+		a.op("JEQ", clean)
+		a.op("MOVQ", "DepthwiseGradArgs_Sum(R8)", "SI")
+		for t := range count {
+			for v := range b.n {
+				a.load(b.vec, at("SI", b.vec, v), t*b.n+v)
+			}
+			a.op("ADDQ", "R11", "SI")
+		}
+		a.op("JMP", start)
+		a.mark(clean)
+		for i := range dy {
+			a.zero(i)
+		}
+		a.mark(start)
+		a.op("MOVQ", "DepthwiseGradArgs_Rows(R8)", "DI")
+		a.op("MOVQ", "DepthwiseGradArgs_Pixels(R8)", "DX")
+		a.mark(loop)
+		a.op("MOVQ", "(DI)(R13*8)", "R10")
+		for v := range b.n {
+			a.load(b.vec, at("R10", b.vec, v), dy+v)
+		}
+		a.op("LEAQ", "(DI)(R12*1)", "AX")
+		for t := range count {
+			a.op("MOVQ", offset(8*t)+"(AX)", "R10")
+			for v := range b.n {
+				a.op("VFMADD231PS", at("R10", b.vec, v), b.r(dy+v), b.r(t*b.n+v))
+			}
+		}
+		a.op("LEAQ", "8(DI)(R13*8)", "DI")
+		a.op("DECQ", "DX")
+		a.op("JNZ", loop)
+		a.op("MOVQ", "DepthwiseGradArgs_Sum(R8)", "SI")
+		for t := range count {
+			for v := range b.n {
+				a.store(b.vec, t*b.n+v, at("SI", b.vec, v))
+			}
+			a.op("ADDQ", "R11", "SI")
+		}
+	})
+	a.ret()
+}
