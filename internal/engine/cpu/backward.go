@@ -3,6 +3,7 @@ package cpu
 import (
 	"unsafe"
 
+	"graft/internal/engine/cpu/kernel"
 	"graft/internal/graph"
 )
 
@@ -36,6 +37,22 @@ func (t *training) paramGrad(i int) {
 		return
 	}
 	dy := t.settle(n.In[0])
+	if depthwise(t.g, f) {
+		t.depthwiseGrads(n, f, dy)
+	} else {
+		t.weightGrads(n, f, dy)
+	}
+	if len(n.Params) > 1 {
+		c := t.chunked(dy)
+		p := t.p.newPartials(n.Name+".bias", dy, c.chunk, t.net.batch)
+		b := &t.net.layouts[n.Params[1]]
+		t.p.emit(&biasGradTask{c, dy, p}, dy, p.buf)
+		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), t.net.grads[b.offset : b.offset+b.out]}, p.buf)
+	}
+}
+
+// weightGrads lowers the gradient of a dense weight.
+func (t *training) weightGrads(n, f *graph.Node, dy *tensor) {
 	lay := &t.net.layouts[n.Params[0]]
 	x, w := t.window(f)
 	task := &weightGradTask{set: t.set, threads: t.net.threads, in: x, dy: dy,
@@ -57,13 +74,6 @@ func (t *training) paramGrad(i int) {
 		t.emitTiledGrad(task)
 	} else {
 		t.emitWeightGrad(task)
-	}
-	if len(n.Params) > 1 {
-		c := t.chunked(dy)
-		p := t.p.newPartials(n.Name+".bias", dy, c.chunk, t.net.batch)
-		b := &t.net.layouts[n.Params[1]]
-		t.p.emit(&biasGradTask{c, dy, p}, dy, p.buf)
-		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), t.net.grads[b.offset : b.offset+b.out]}, p.buf)
 	}
 }
 
@@ -97,12 +107,29 @@ func (t *training) inputGrad(i int) {
 	dy := n.In[0]
 	switch n.Op {
 	case graph.Conv, graph.Linear:
+		if depthwise(t.g, f) {
+			t.depthwiseInput(i, f, t.settle(dy))
+			break
+		}
 		t.convInput(i)
 	case graph.BatchNorm:
 		t.normInput(i)
+	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+		t.activationInput(i)
+	case graph.Mul:
+		t.scaleInput(i)
+	case graph.StochasticDepth:
+		g := t.settle(dy)
+		dx := t.over(i, g)
+		t.stochasticDepth(n, n.Of, dx, g)
+		t.grads[i] = gradient{t: dx}
 	case graph.ReLU:
 		if t.masked[n.Of] {
 			t.grads[i] = t.grads[dy]
+			break
+		}
+		if t.behindNorm(n.Of) {
+			t.grads[i] = gradient{t: t.settle(dy), act: kernel.ReLU}
 			break
 		}
 		g := gradient{t: t.settle(dy), mask: t.value[n.Of]}
@@ -129,10 +156,7 @@ func (t *training) inputGrad(i int) {
 		t.grads[i] = gradient{t: dx}
 	case graph.Dropout:
 		g := t.settle(dy)
-		dx := g
-		if !t.last(dy, i) {
-			dx = t.p.tensor(n.Name+"/dx", n.Out)
-		}
+		dx := t.over(i, g)
 		t.p.emit(&dropoutTask{t.chunked(dx), dx, g, n.P, n.Of, t.net}, dx, g)
 		t.grads[i] = gradient{t: dx}
 	case graph.Concat:
@@ -156,6 +180,51 @@ func (t *training) inputGrad(i int) {
 	default:
 		panic("cpu: no gradient for " + n.Op.String())
 	}
+}
+
+// over is where node i writes the gradient it makes of g, the value of its first
+// input: over g itself if nobody reads that later.
+func (t *training) over(i int, g *tensor) *tensor {
+	n := &t.g.Nodes[i]
+	if t.last(n.In[0], i) {
+		return g
+	}
+	return t.p.tensor(n.Name+"/dx", n.Out)
+}
+
+// behindNorm reports whether an activation ran as part of the BatchNorm before it,
+// with nothing added between: then that BatchNorm's backward pass undoes it.
+func (t *training) behindNorm(act int) bool {
+	f, ok := t.ends[act]
+	return ok && f.act != kernel.Identity && f.residual == 0
+}
+
+// activationInput lowers an activation's gradient, by the activation's input.
+func (t *training) activationInput(i int) {
+	n := &t.g.Nodes[i]
+	g, act := t.settle(n.In[0]), activation(n.Op)
+	if t.behindNorm(n.Of) {
+		t.grads[i] = gradient{t: g, act: act}
+		return
+	}
+	x, dx := t.in(&t.g.Nodes[n.Of], 0), t.over(i, g)
+	t.p.emit(&activateGradTask{t.chunked(dx), dx, g, x, act}, dx, g, x)
+	t.grads[i] = gradient{t: dx}
+}
+
+// scaleInput lowers the gradients of a product of pixels with a row.
+func (t *training) scaleInput(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
+	dy, x, s := t.settle(n.In[0]), t.in(f, 0), t.in(f, 1)
+	dx := t.p.tensor(n.Name+"/dx", n.Out)
+	if n.Arg == 0 {
+		t.p.emit(&scaleTask{t.set, dx, dy, s, t.net.zeros}, dx, dy, s)
+	} else {
+		sums := t.p.tensor(n.Name+".sums", n.Out)
+		t.p.emit(&scaleGradTask{t.set, dx, dy, x, sums, t.net.zeros}, dx, dy, x, sums)
+	}
+	t.grads[i] = gradient{t: dx}
 }
 
 // maskBehindPool applies the mask of a ReLU that only a max pool reads to the
@@ -276,7 +345,7 @@ func (t *training) normInput(i int) {
 			}
 			t.grads[relu] = gradient{t: task.masked}
 		}
-	case g.mask != nil && !t.last(t.g.Nodes[n.In[0]].In[0], n.In[0]):
+	case g.pending() && !t.last(t.g.Nodes[n.In[0]].In[0], n.In[0]):
 		task.dx = t.p.tensor(n.Name+"/dx", n.Out)
 	default:
 		task.dx = g.t

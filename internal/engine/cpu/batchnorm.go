@@ -181,11 +181,16 @@ func (t *normalizeTask) run(_ *worker, i, n int) {
 }
 
 // A gradient is a planned gradient that is still to be masked by a ReLU's
-// output where mask is not nil.
+// output where mask is not nil, or to be taken back through the activation right
+// behind a BatchNorm, whose backward pass computes the activation's input again.
 type gradient struct {
 	t    *tensor
 	mask *tensor
+	act  kernel.Act
 }
+
+// pending reports whether the gradient is not yet what it stands for.
+func (g gradient) pending() bool { return g.mask != nil || g.act != kernel.Identity }
 
 func (g gradient) row(m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
 	if g.mask != nil {
@@ -206,6 +211,11 @@ type normGradSumsTask struct {
 func (t *normGradSumsTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	dy, dys, z, zs := t.g.row(m0)
+	if s := t.state; t.g.act != kernel.Identity {
+		t.set.NormActGradSums(dy, dys, t.x.row(m0), t.x.stride, rows, t.x.cp, unsafe.Pointer(&s.scale[0]), unsafe.Pointer(&s.shift[0]),
+			unsafe.Pointer(&s.mean[0]), unsafe.Pointer(t.p.at(i, 0, 0)), unsafe.Pointer(t.p.at(i, 1, 0)), t.g.act)
+		return
+	}
 	t.set.NormGradSums(dy, dys, z, zs, t.x.row(m0), t.x.stride, rows, t.x.cp,
 		unsafe.Pointer(&t.state.mean[0]), unsafe.Pointer(t.p.at(i, 0, 0)), unsafe.Pointer(t.p.at(i, 1, 0)))
 }
@@ -262,6 +272,11 @@ type normGradTask struct {
 func (t *normGradTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	dy, dys, z, zs := t.g.row(m0)
+	if s := t.state; t.g.act != kernel.Identity {
+		t.set.NormActGrad(t.dx.row(m0), t.dx.stride, dy, dys, t.x.row(m0), t.x.stride, rows, t.x.cp, unsafe.Pointer(&s.a[0]), unsafe.Pointer(&s.b[0]),
+			unsafe.Pointer(&s.d[0]), unsafe.Pointer(&s.mean[0]), unsafe.Pointer(&s.scale[0]), unsafe.Pointer(&s.shift[0]), t.g.act)
+		return
+	}
 	var out unsafe.Pointer
 	var outs int
 	if t.masked != nil {

@@ -37,7 +37,8 @@ type gatherTask struct {
 
 	bias   unsafe.Pointer // nil or cp floats and the rest of a panel
 	lo, hi float32
-	add    *tensor // added before the clamp; out itself accumulates
+	act    kernel.Act // behind the limits
+	add    *tensor    // added before the clamp; out itself accumulates
 	stats  *partials
 	zeros  unsafe.Pointer
 }
@@ -80,12 +81,23 @@ func (t *gatherTask) run(w *worker, item, n int) {
 		} else {
 			t.tiles(w, c, m0, m1, p0, p1)
 		}
+		t.activate(m0, m1, p0, p1)
 		if t.stats != nil {
 			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
 			t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
 		}
 		return
 	}
+}
+
+// activate applies the activation to pixels [m0, m1) of panels [p0, p1).
+func (t *gatherTask) activate(m0, m1, p0, p1 int) {
+	if t.act == kernel.Identity {
+		return
+	}
+	c0 := p0 * t.set.NR
+	y := unsafe.Add(t.out.row(m0), c0*4)
+	t.set.Activate(y, t.out.stride, y, t.out.stride, m1-m0, min(p1*t.set.NR, t.out.cp)-c0, t.act)
 }
 
 // tiles computes output pixels [m0, m1) of a class for panels [p0, p1).

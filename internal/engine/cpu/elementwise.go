@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"graft/internal/engine"
+	"graft/internal/engine/cpu/kernel"
 )
 
 // A clampTask is y = min(max(x, lo), hi).
@@ -95,6 +96,28 @@ func (t *dropoutTask) run(_ *worker, i, n int) {
 		}
 		clear(y[c:])
 	}
+}
+
+// A depthTask is stochastic depth: it zeroes or scales whole samples by a hash of
+// their place; the gradient is the same function of the gradient.
+type depthTask struct {
+	set  *kernel.Set
+	y, x *tensor
+	p    float64
+	node int
+	keep []float32 // 1/(1-p), for every channel
+	net  *network
+}
+
+func (t *depthTask) items(n int) int { return n }
+
+func (t *depthTask) run(_ *worker, i, _ int) {
+	px, zeros := t.x.pixels(), t.net.zeros
+	scale := unsafe.Pointer(&t.keep[0])
+	if !engine.Keep(engine.DropoutKey(t.net.seed, t.node), i, t.p) {
+		scale = zeros
+	}
+	t.set.ScaleShift(t.y.row(i*px), t.y.stride, t.x.row(i*px), t.x.stride, nil, 0, px, t.x.cp, scale, zeros, -inf)
 }
 
 // A biasGradTask sums a gradient over each chunk of pixels; biasMergeTask adds the chunks.

@@ -1,8 +1,10 @@
 package cpu
 
 import (
+	"slices"
 	"unsafe"
 
+	"graft/internal/engine/cpu/kernel"
 	"graft/internal/graph"
 )
 
@@ -20,10 +22,11 @@ type inference struct {
 type chain struct {
 	conv, norm int // norm is 0 where there is none
 	residual   int
-	relu       bool
+	act        kernel.Act
 }
 
 func lowerInference(net *network, g *graph.Graph) *inference {
+	g = bypass(g)
 	t := &inference{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]chain{}}
 	t.house()
 	for i := range g.Nodes {
@@ -37,6 +40,27 @@ func lowerInference(net *network, g *graph.Graph) *inference {
 	return t
 }
 
+// bypass returns the graph with what only training does left out: whoever reads a
+// Dropout or StochasticDepth reads its input instead.
+func bypass(g *graph.Graph) *graph.Graph {
+	s := *g
+	s.Nodes = slices.Clone(g.Nodes)
+	source := make([]int, len(g.Nodes))
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		n.In = slices.Clone(n.In)
+		for k, j := range n.In {
+			n.In[k] = source[j]
+		}
+		source[i] = i
+		if n.Op == graph.Dropout || n.Op == graph.StochasticDepth {
+			source[i], n.In = n.In[0], nil
+		}
+	}
+	s.Logits = source[g.Logits]
+	return &s
+}
+
 func (t *inference) fuse(i int) {
 	c := chain{conv: i}
 	end := i
@@ -48,15 +72,15 @@ func (t *inference) fuse(i int) {
 		c.norm = norm
 		absorb(norm)
 	}
-	if add, residual := t.addition(end); add != 0 && t.homes[add] == nil && t.homes[residual] == nil && residual != 0 {
-		if relu := t.only(add, graph.ReLU); relu == 0 || t.homes[relu] == nil {
+	if add, residual := t.addition(end); !depthwise(t.g, &t.g.Nodes[i]) && add != 0 && t.homes[add] == nil && t.homes[residual] == nil && residual != 0 {
+		if act, _ := t.activationOf(add); act == 0 || t.homes[act] == nil {
 			c.residual = residual
 			absorb(add)
 		}
 	}
-	if relu := t.only(end, graph.ReLU); relu != 0 {
-		c.relu = true
-		absorb(relu)
+	if user, act := t.activationOf(end); user != 0 {
+		c.act = act
+		absorb(user)
 	}
 	t.ends[end] = c
 }
@@ -75,8 +99,8 @@ func (t *inference) forward(i int) {
 		t.norm(i)
 	case graph.MaxPool:
 		t.maxPool(i)
-	case graph.Dropout:
-		t.value[i] = t.in(n, 0)
+	case graph.Dropout, graph.StochasticDepth:
+		// nobody reads it: see bypass
 	default:
 		t.simple(i)
 	}
@@ -84,10 +108,11 @@ func (t *inference) forward(i int) {
 
 func (t *inference) chain(i int, c chain) {
 	n := &t.g.Nodes[c.conv]
-	g := t.gather(n, t.out(i))
-	if c.relu {
-		g.lo = 0
+	if depthwise(t.g, n) {
+		t.depthwiseChain(i, c)
+		return
 	}
+	g := t.gather(n, t.out(i))
 	if c.residual != 0 {
 		g.add = t.value[c.residual]
 	}
@@ -100,6 +125,9 @@ func (t *inference) chain(i int, c chain) {
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
 	dst := src
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
+		if g.act = c.act; c.act == kernel.ReLU { // the transform back limits from below only
+			g.act, g.lo = kernel.Identity, 0
+		}
 		rows = winoPoints * lay.kr
 		src = floats(lay.panels * rows * lay.nr)
 		dst = src
@@ -111,11 +139,34 @@ func (t *inference) chain(i int, c chain) {
 			dst = floats(lay.size)
 			g.weights = unsafe.Pointer(&dst[0])
 		}
+		var clamps bool
+		if g.lo, g.hi, clamps = limits(c.act); !clamps {
+			g.act = c.act
+		}
 		t.emitGather(g)
 	}
 	if norm != nil {
 		t.fold = append(t.fold, &foldTask{set: t.set, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
 	}
+}
+
+// depthwiseChain lowers a depthwise convolution with what runs as part of it.
+func (t *inference) depthwiseChain(i int, c chain) {
+	n := &t.g.Nodes[c.conv]
+	d := t.lowering.depthwise(n, t.out(i))
+	var clamps bool
+	if d.lo, d.hi, clamps = limits(c.act); !clamps {
+		d.act = c.act
+	}
+	if c.norm != 0 {
+		norm := t.foldState(n, &t.g.Nodes[c.norm])
+		d.bias = unsafe.Pointer(&norm.shift[0])
+		lay := &t.net.layouts[n.Params[0]]
+		dst := floats(lay.size)
+		t.fold = append(t.fold, &foldTask{set: t.set, src: d.weights, dst: dst, panels: 1, rows: lay.taps, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
+		d.weights = dst
+	}
+	t.emitDepthwise(d)
 }
 
 // foldState makes one scale and shift of a BatchNorm and the bias of the convolution before it.

@@ -52,6 +52,18 @@ func (l *lowering) only(i int, op graph.Op) int {
 	return 0
 }
 
+// activationOf returns the activation that is the single forward user of a node, or 0.
+func (l *lowering) activationOf(i int) (node int, act kernel.Act) {
+	if len(l.users[i]) != 1 || i == l.g.Logits {
+		return 0, kernel.Identity
+	}
+	user := l.users[i][0]
+	if act = activation(l.g.Nodes[user].Op); act == kernel.Identity {
+		return 0, act
+	}
+	return user, act
+}
+
 // addition returns the node where x + residual is complete if x's single user
 // is an addition of which it is the first operand, with the other operand.
 func (l *lowering) addition(x int) (add, residual int) {
@@ -181,6 +193,13 @@ func (l *lowering) simple(i int) {
 	case graph.ReLU:
 		x, y := l.in(n, 0), l.out(i)
 		l.p.emit(&clampTask{l.chunked(y), y, x, 0, inf}, x, y)
+	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+		x, y := l.in(n, 0), l.out(i)
+		l.p.emit(&activateTask{l.chunked(y), y, x, activation(n.Op)}, x, y)
+	case graph.Mul:
+		x, s, y := l.in(n, 0), l.in(n, 1), l.out(i)
+		l.net.zeroFloats = max(l.net.zeroFloats, y.cp)
+		l.p.emit(&scaleTask{l.set, y, x, s, l.net.zeros}, y, x, s)
 	case graph.Add:
 		a, b, y := l.in(n, 0), l.in(n, 1), l.out(i)
 		l.p.emit(&addTask{l.chunked(y), y, a, b}, y, a, b)

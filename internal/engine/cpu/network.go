@@ -84,7 +84,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, poolEntries, zeroFloats, planeFloats int
+	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats int
 
 	// the call in progress
 	input      []float32
@@ -108,8 +108,8 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		return nil, err
 	}
 	for i := range g.Nodes {
-		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 {
-			return nil, fmt.Errorf("cpu engine: %s: grouped convolutions are not supported", n.Name)
+		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && !depthwise(g, n) {
+			return nil, fmt.Errorf("cpu engine: %s: of grouped convolutions only depthwise ones behind the first layer are supported", n.Name)
 		}
 	}
 	if c.Batch < 1 {
@@ -131,7 +131,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		net.planUpdates(step, c.Trainable)
 	}
 	inf := lowerInference(net, g)
-	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[g.Logits]
+	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[inf.g.Logits]
 	net.infer.emit(&logitsTask{net, net.inferLogits}, net.inferLogits)
 	if net.zeroFloats*4 > zeroRow {
 		return nil, fmt.Errorf("cpu engine: a layer of %d channels is wider than %d", net.zeroFloats, zeroRow/4)
@@ -151,6 +151,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 	for _, w := range net.pool.workers {
 		w.rows = make([]uintptr, net.tableRows+1)
 		w.out = make([]uintptr, net.tableOut+1)
+		w.taps = make([]uintptr, net.tableTaps+1)
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
 		w.planes = floats(net.planeFloats + 1)
 		w.wino = floats(kernel.WinoScratch / 4)

@@ -14,12 +14,14 @@ import (
 //
 //	[panel of NR outputs][tap][kr rows of inputs][NR]
 //
+// That of a depthwise convolution lies as rows of channels: [tap][channels].
 // A vector lies as it is, rounded up to whole panels.
 type layout struct {
 	offset, size int // in floats
 
 	weight     bool
 	rowTaps    bool // a tap is a kernel row, its rows are (column, input)
+	depthwise  bool // rows of channels, one a tap
 	out, in    int
 	kernel     int // side
 	taps       int
@@ -42,6 +44,12 @@ func weightLayout(out, in, side, nr int, rowTaps bool) layout {
 	return l
 }
 
+func depthwiseLayout(c, side int) layout {
+	l := layout{weight: true, depthwise: true, out: c, in: 1, kernel: side, taps: side * side, nr: roundUp(c, vec), panels: 1}
+	l.size = l.taps * l.nr
+	return l
+}
+
 func (l *layout) tapBytes() int { return l.kr * l.nr * 4 }
 
 // convert calls move for every value of the parameter in PyTorch's order, with
@@ -50,6 +58,12 @@ func (l *layout) convert(move func(torch, here int)) {
 	if !l.weight {
 		for i := range l.out {
 			move(i, l.offset+i)
+		}
+		return
+	}
+	if l.depthwise {
+		for i := range l.out * l.taps {
+			move(i, l.offset+i%l.taps*l.nr+i/l.taps)
 		}
 		return
 	}
@@ -92,6 +106,8 @@ func layouts(g *graph.Graph, nr int, rowTaps func(node int) bool) (ls []layout, 
 				ls[p] = vectorLayout(param.Len(), nr)
 			case n.Op == graph.Linear:
 				ls[p] = weightLayout(param.Shape[0], param.Shape[1], 1, nr, false)
+			case depthwise(g, n):
+				ls[p] = depthwiseLayout(param.Shape[0], param.Shape[2])
 			default:
 				ls[p] = weightLayout(param.Shape[0], param.Shape[1], param.Shape[2], nr, rowTaps(i))
 			}

@@ -21,11 +21,14 @@ type task interface {
 type worker struct {
 	rows []uintptr // tables of row addresses, made large enough at compile time
 	out  []uintptr
+	taps []uintptr
 	// The kernels' arguments live here, since a call through a function value
 	// would move a local variable to the heap.
-	tile kernel.TileArgs
-	grad kernel.GradArgs
-	pool []kernel.PoolEntry
+	tile     kernel.TileArgs
+	grad     kernel.GradArgs
+	deep     kernel.DepthwiseArgs
+	deepGrad kernel.DepthwiseGradArgs
+	pool     []kernel.PoolEntry
 
 	planes           []float32 // of a block of Winograd's tiles
 	wino             []float32 // the transforms' own

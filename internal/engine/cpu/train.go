@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"graft/internal/engine/cpu/kernel"
 	"graft/internal/graph"
 )
 
@@ -24,7 +25,7 @@ type training struct {
 type fusedNorm struct {
 	norm     int
 	residual int // node, or 0
-	relu     bool
+	act      kernel.Act
 }
 
 func lowerStep(net *network, g *graph.Graph) *training {
@@ -65,9 +66,11 @@ func (t *training) fuseNorm(i int) {
 		t.fused[end] = true
 		end = add
 	}
-	if relu := t.only(end, graph.ReLU); relu != 0 {
+	// Behind an addition the activation's input is kept by nobody: only ReLU, whose
+	// gradient follows from its output, can be fused there.
+	if user, act := t.activationOf(end); user != 0 && (f.residual == 0 || act == kernel.ReLU) {
 		t.fused[end] = true
-		end, f.relu = relu, true
+		end, f.act = user, act
 	}
 	t.ends[end] = f
 }
@@ -86,9 +89,16 @@ func (t *training) forward(i int) {
 	n := &t.g.Nodes[i]
 	switch n.Op {
 	case graph.Conv, graph.Linear:
+		if depthwise(t.g, n) {
+			t.depthwiseConv(i)
+			return
+		}
 		t.conv(i)
 	case graph.MaxPool:
 		t.args[i], t.wins[i] = t.maxPool(i)
+	case graph.StochasticDepth:
+		x, y := t.in(n, 0), t.out(i)
+		t.stochasticDepth(n, i, y, x)
 	case graph.Dropout:
 		x, y := t.in(n, 0), t.out(i)
 		t.p.emit(&dropoutTask{t.chunked(y), y, x, n.P, i, t.net}, x, y)
@@ -117,6 +127,32 @@ func (t *training) conv(i int) {
 	t.states[norm] = state
 	t.emitConv(c, n.Window, false, n.Name+".moments")
 	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
+}
+
+// depthwiseConv lowers a depthwise convolution; the statistics of a BatchNorm
+// that follows belong to its epilogue.
+func (t *training) depthwiseConv(i int) {
+	c := t.lowering.depthwise(&t.g.Nodes[i], t.out(i))
+	norm := t.only(i, graph.BatchNorm)
+	if norm == 0 || t.g.Nodes[norm].Frozen {
+		t.emitDepthwise(c)
+		return
+	}
+	state := t.normState(&t.g.Nodes[norm])
+	t.states[norm] = state
+	c.stats = t.p.newPartials(t.g.Nodes[i].Name+".moments", c.out, c.block, t.net.batch)
+	t.emitDepthwise(c)
+	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
+}
+
+// stochasticDepth lowers it; node's number decides which samples are dropped.
+func (t *training) stochasticDepth(n *graph.Node, node int, y, x *tensor) {
+	keep := floats(y.cp)
+	for i := range keep {
+		keep[i] = float32(1 / (1 - n.P))
+	}
+	t.net.zeroFloats = max(t.net.zeroFloats, y.cp)
+	t.p.emit(&depthTask{t.set, y, x, n.P, node, keep, t.net}, y, x)
 }
 
 // emitConv adds a convolution, by tiles where that is faster. Unless "", moments
@@ -164,11 +200,15 @@ func (t *training) normalize(i int, f fusedNorm) {
 	n := &t.g.Nodes[f.norm]
 	s := t.statistics(f.norm)
 	x, y := t.in(n, 0), t.out(i)
+	if _, _, clamps := limits(f.act); !clamps || f.act == kernel.ReLU6 {
+		t.p.emit(&normActivateTask{t.chunked(y), y, x, s, f.act}, x, y)
+		return
+	}
 	task := &normalizeTask{chunked: t.chunked(y), y: y, x: x, state: s, lo: -inf}
 	if f.residual != 0 {
 		task.residual = t.value[f.residual]
 	}
-	if f.relu {
+	if f.act == kernel.ReLU {
 		task.lo = 0
 	}
 	t.p.emit(task, x, y, task.residual)

@@ -115,8 +115,9 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.zeros)
 	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
 	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
+	m0, m1 := t.grid.span(t.out, r0, r1)
+	t.activate(m0, m1, p0, p1)
 	if t.stats != nil {
-		m0, m1 := t.grid.span(t.out, r0, r1)
 		t.stats.moments(t.set, t.out, block, m0, m1, p0*t.set.NR, min(p1*t.set.NR, t.out.cp))
 	}
 }

@@ -37,6 +37,17 @@ func (b builder) normed(name string, x, out, kernel, stride, pad int) int {
 	return b.ReLU(b.BatchNorm(name+".bn", x))
 }
 
+func (b builder) depthwise(name string, x, kernel, stride, pad int) int {
+	c := b.Out(x).C
+	return b.Conv(name, x, c, graph.Window{Kernel: kernel, Stride: stride, Pad: pad, Groups: c}, true)
+}
+
+// squeezed is x scaled by a function of its channels' means.
+func (b builder) squeezed(name string, x int) int {
+	s := b.Activation(graph.SiLU, b.conv(name+".fc1", b.GlobalAvgPool(name+".avg", x), 6, 1, 1, 0))
+	return b.Mul(name, x, b.Activation(graph.Sigmoid, b.conv(name+".fc2", s, b.Out(x).C, 1, 1, 0)))
+}
+
 func cases() []testCase {
 	small := graph.Shape{H: 9, W: 7, C: 3}
 	var list []testCase
@@ -148,6 +159,58 @@ func cases() []testCase {
 		y := b.BatchNorm("n", b.conv("d", x, 32, 3, 2, 1))
 		return b.ReLU(b.Add("add", y, b.Shortcut("s", x, 32, 2)))
 	})
+	for _, w := range [][3]int{{3, 1, 1}, {3, 2, 1}, {5, 1, 2}, {5, 2, 2}, {1, 1, 0}, {3, 2, 0}} {
+		for _, c := range []int{24, 20} {
+			if w[0] > 1 { // a norm behind a scaled norm answers to rounding only
+				add(fmt.Sprintf("depthwise %v of %d", w, c), 3, graph.Shape{H: 11, W: 10, C: 3}, func(b builder) int {
+					x := b.depthwise("d", b.normed("c", 0, c, 1, 1, 0), w[0], w[1], w[2])
+					return b.conv("e", b.Activation(graph.ReLU6, b.BatchNorm("d.bn", x)), 8, 1, 1, 0)
+				})
+			}
+			add(fmt.Sprintf("depthwise %v of %d alone", w, c), 3, small, func(b builder) int {
+				return b.depthwise("e", b.depthwise("d", b.conv("c", 0, c, 3, 1, 1), w[0], w[1], w[2]), 3, 1, 1)
+			})
+		}
+	}
+	for op := graph.ReLU; op.Activation(); op++ {
+		act := func(b builder, x int) int { return b.Activation(op, x) }
+		add(op.String()+" of norm", 3, small, func(b builder) int {
+			x := act(b, b.BatchNorm("n", b.conv("c", 0, 20, 3, 1, 1)))
+			return b.conv("d", x, 8, 3, 1, 1)
+		})
+		add(op.String()+" of conv", 3, small, func(b builder) int {
+			return b.conv("e", act(b, b.conv("d", act(b, b.conv("c", 0, 16, 3, 1, 1)), 20, 1, 1, 0)), 8, 1, 1, 0)
+		})
+		add(op.String()+" of shared norm", 3, small, func(b builder) int {
+			x := b.BatchNorm("n", b.conv("c", 0, 16, 3, 1, 1))
+			return b.Add("add", act(b, x), b.conv("d", x, 16, 1, 1, 0))
+		})
+		add(op.String()+" shared behind norm", 3, small, func(b builder) int {
+			x := act(b, b.BatchNorm("n", b.conv("c", 0, 16, 3, 1, 1)))
+			return b.Add("add", act(b, x), b.Concat("cat", x))
+		})
+		add(op.String()+" of residual", 3, small, func(b builder) int {
+			x := b.normed("c", 0, 16, 3, 1, 1)
+			return act(b, b.Add("add", b.BatchNorm("n", b.conv("d", x, 16, 3, 1, 1)), x))
+		})
+		add(op.String()+" of dropped and of concat", 3, small, func(b builder) int {
+			x := act(b, b.Dropout("drop", b.BatchNorm("n", b.conv("c", 0, 16, 3, 1, 1)), 0.3))
+			return b.conv("e", b.Concat("cat", x, act(b, b.conv("d", x, 8, 1, 1, 0))), 8, 1, 1, 0)
+		})
+	}
+	add("squeeze-excitation", 3, small, func(b builder) int {
+		x := b.Activation(graph.SiLU, b.BatchNorm("n", b.conv("c", 0, 24, 3, 1, 1)))
+		return b.conv("d", b.squeezed("se", x), 8, 1, 1, 0)
+	})
+	add("squeeze-excitation of a shared value", 3, small, func(b builder) int {
+		x := b.normed("c", 0, 20, 3, 1, 1)
+		return b.Add("add", b.squeezed("se", x), x)
+	})
+	add("stochastic depth", 5, small, func(b builder) int {
+		x := b.normed("c", 0, 16, 3, 1, 1)
+		y := b.StochasticDepth("drop", b.BatchNorm("n", b.conv("d", x, 16, 3, 1, 1)), 0.4)
+		return b.Add("add", y, x)
+	})
 	list = append(list, testCase{"squeeze head", 3, func() *graph.Graph {
 		b := builder{graph.NewBuilder("test", small)}
 		x := b.Dropout("drop", b.ReLU(b.conv("c", 0, 16, 3, 1, 1)), 0.5)
@@ -176,7 +239,7 @@ func randomGraph(t *rapid.T) *graph.Graph {
 		from := rapid.SampledFrom(same).Draw(t, "from")
 		name := fmt.Sprint("op", i)
 		c := b.Out(from).C
-		switch rapid.IntRange(0, 6).Draw(t, "operation") {
+		switch rapid.IntRange(0, 9).Draw(t, "operation") {
 		case 0:
 			x = b.ReLU(from)
 		case 1:
@@ -191,6 +254,12 @@ func randomGraph(t *rapid.T) *graph.Graph {
 			x = b.normed(name, from, c, 3, 1, 1)
 		case 6:
 			x = b.MaxPool(name, from, graph.Window{Kernel: 3, Stride: 1, Pad: 1})
+		case 7:
+			x = b.depthwise(name, from, 3, 1, 1)
+		case 8:
+			x = b.Activation(graph.SiLU, from)
+		case 9:
+			x = b.squeezed(name, from)
 		}
 		same = append(same, x)
 	}
