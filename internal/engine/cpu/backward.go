@@ -37,10 +37,12 @@ func (t *training) paramGrad(i int) {
 		return
 	}
 	dy := t.settle(n.In[0])
-	if depthwise(t.g, f) {
-		t.depthwiseGrads(n, f, dy)
+	if next := &t.g.Nodes[min(i+1, len(t.g.Nodes)-1)]; next.Of == n.Of && next.Kind == graph.InputGrad && (depthwise(t.g, f) || dy.virtual != nil) {
+		t.deferred[n.Of] = true // to its input's gradient
+	} else if depthwise(t.g, f) {
+		t.depthwiseBack(f, dy, true, 0)
 	} else {
-		t.weightGrads(n, f, dy)
+		t.weightGrads(f, dy)
 	}
 	if len(n.Params) > 1 {
 		c := t.chunked(dy)
@@ -52,8 +54,19 @@ func (t *training) paramGrad(i int) {
 }
 
 // weightGrads lowers the gradient of a dense weight.
-func (t *training) weightGrads(n, f *graph.Node, dy *tensor) {
-	lay := &t.net.layouts[n.Params[0]]
+func (t *training) weightGrads(f *graph.Node, dy *tensor) {
+	task := t.weightGrad(f, dy)
+	_, w := t.window(f)
+	if f.Op == graph.Conv && t.winograd(task.in, dy, w) {
+		t.emitTiledGrad(task)
+	} else {
+		t.emitWeightGrad(task)
+	}
+}
+
+// weightGrad plans it.
+func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
+	lay := &t.net.layouts[f.Params[0]]
 	x, w := t.window(f)
 	task := &weightGradTask{set: t.set, threads: t.net.threads, in: x, dy: dy,
 		grad: unsafe.Pointer(&t.net.grads[lay.offset]), k: lay.k, kr: lay.kr, tapBytes: lay.tapBytes(),
@@ -70,15 +83,13 @@ func (t *training) weightGrads(n, f *graph.Node, dy *tensor) {
 		at += t.set.GradRows[c]
 	}
 	t.net.zeroFloats = max(t.net.zeroFloats, at)
-	if f.Op == graph.Conv && t.winograd(x, dy, w) {
-		t.emitTiledGrad(task)
-	} else {
-		t.emitWeightGrad(task)
-	}
+	return task
 }
 
 func (t *training) emitWeightGrad(task *weightGradTask) {
 	t.net.tableRows = max(t.net.tableRows, len(task.class.taps)*weightGradPixels)
+	t.slot(task.in, weightGradPixels)
+	t.slot(task.dy, weightGradPixels)
 	if task.bytes() > splitGradBytes {
 		t.p.emit(task, task.in, task.dy)
 		return
@@ -91,8 +102,17 @@ func (t *training) emitWeightGrad(task *weightGradTask) {
 func (t *training) normSums(n, f *graph.Node) {
 	x, s, g := t.in(f, 0), t.states[n.Of], t.grads[n.In[0]]
 	c := t.chunked(x)
+	made := t.produced(g.t)
+	if made != nil {
+		c.chunk = made.chunk
+	}
 	p := t.p.newPartials(n.Name+".sums", x, c.chunk, t.net.batch)
-	t.p.emit(&normGradSumsTask{c, g, x, p, s}, g.t, g.mask, x, p.buf)
+	if task := (&normGradSumsTask{c, g, x, p, s}); made != nil {
+		*made.sums = task
+		t.p.use(made.step, g.mask, x, p.buf)
+	} else {
+		t.p.emit(task, g.t, g.mask, x, p.buf)
+	}
 	view := func(k int) []float32 {
 		lay := &t.net.layouts[n.Params[k]]
 		return t.net.grads[lay.offset : lay.offset+lay.size]
@@ -108,7 +128,7 @@ func (t *training) inputGrad(i int) {
 	switch n.Op {
 	case graph.Conv, graph.Linear:
 		if depthwise(t.g, f) {
-			t.depthwiseInput(i, f, t.settle(dy))
+			t.depthwiseBack(f, t.settle(dy), t.deferred[n.Of], i)
 			break
 		}
 		t.convInput(i)
@@ -322,6 +342,10 @@ func (t *training) convInput(i int) {
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
+	if t.deferred[n.Of] {
+		t.emitPointwiseBack(task, f)
+		return
+	}
 	t.emitConv(task, w, true, "")
 }
 
@@ -331,6 +355,10 @@ func (t *training) normInput(i int) {
 	s, g := t.states[n.Of], t.grads[n.In[0]]
 	if f.Frozen {
 		t.p.emit(&normFrozenGradTask{s})
+	}
+	if t.last(n.In[0], i) && t.virtualGradient(i) {
+		t.grads[i] = gradient{t: t.virtual(n.Name+"/dx", n.Out, &virtual{set: t.set, x: t.in(f, 0), state: s, back: true, g: g})}
+		return
 	}
 	task := &normGradTask{chunked: t.chunked(g.t), x: t.in(f, 0), g: g, state: s}
 	switch {

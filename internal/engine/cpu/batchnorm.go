@@ -210,14 +210,23 @@ type normGradSumsTask struct {
 
 func (t *normGradSumsTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
+	t.columns(i, m0, rows, 0, t.x.cp)
+}
+
+// columns finds the sums of channels [c0, c1) of a chunk: rows pixels from m0.
+func (t *normGradSumsTask) columns(chunk, m0, rows, c0, c1 int) {
 	dy, dys, z, zs := t.g.row(m0)
-	if s := t.state; t.g.act != kernel.Identity {
-		t.set.NormActGradSums(dy, dys, t.x.row(m0), t.x.stride, rows, t.x.cp, unsafe.Pointer(&s.scale[0]), unsafe.Pointer(&s.shift[0]),
-			unsafe.Pointer(&s.mean[0]), unsafe.Pointer(t.p.at(i, 0, 0)), unsafe.Pointer(t.p.at(i, 1, 0)), t.g.act)
+	dy, x := unsafe.Add(dy, c0*4), unsafe.Add(t.x.row(m0), c0*4)
+	s, sum, dot := t.state, unsafe.Pointer(t.p.at(chunk, 0, c0)), unsafe.Pointer(t.p.at(chunk, 1, c0))
+	if t.g.act != kernel.Identity {
+		t.set.NormActGradSums(dy, dys, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.scale[c0]), unsafe.Pointer(&s.shift[c0]),
+			unsafe.Pointer(&s.mean[c0]), sum, dot, t.g.act)
 		return
 	}
-	t.set.NormGradSums(dy, dys, z, zs, t.x.row(m0), t.x.stride, rows, t.x.cp,
-		unsafe.Pointer(&t.state.mean[0]), unsafe.Pointer(t.p.at(i, 0, 0)), unsafe.Pointer(t.p.at(i, 1, 0)))
+	if z != nil {
+		z = unsafe.Add(z, c0*4)
+	}
+	t.set.NormGradSums(dy, dys, z, zs, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.mean[c0]), sum, dot)
 }
 
 // A normGradMergeTask turns the sums into the gradients of weight and bias and

@@ -35,12 +35,13 @@ type gatherTask struct {
 	taps     int // of the weights, used or not
 	panels   int
 
-	bias   unsafe.Pointer // nil or cp floats and the rest of a panel
-	lo, hi float32
-	act    kernel.Act // behind the limits
-	add    *tensor    // added before the clamp; out itself accumulates
-	stats  *partials
-	zeros  unsafe.Pointer
+	bias     unsafe.Pointer // nil or cp floats and the rest of a panel
+	lo, hi   float32
+	act      kernel.Act // behind the limits
+	add      *tensor    // added before the clamp; out itself accumulates
+	stats    *partials
+	normSums *normGradSumsTask // of an input gradient, or nil
+	zeros    unsafe.Pointer
 }
 
 func (t *gatherTask) cut(n int) (blocks, groups int) {
@@ -86,6 +87,10 @@ func (t *gatherTask) run(w *worker, item, n int) {
 			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
 			t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
 		}
+		if t.normSums != nil {
+			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
+			t.normSums.columns(block, m0, m1-m0, c0, c1)
+		}
 		return
 	}
 }
@@ -102,7 +107,12 @@ func (t *gatherTask) activate(m0, m1, p0, p1 int) {
 
 // tiles computes output pixels [m0, m1) of a class for panels [p0, p1).
 func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
-	t.table(w, c, m0, m1)
+	t.tilesFrom(w, c, m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0))
+}
+
+// tilesFrom does that with the input at the address in.
+func (t *gatherTask) tilesFrom(w *worker, c *class, m0, m1, p0, p1 int, in uintptr) {
+	t.table(w, c, m0, m1, in)
 	a := &w.tile
 	a.Taps, a.K = len(c.taps), t.k
 	a.Lo, a.Hi = t.lo, t.hi
@@ -142,14 +152,15 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 }
 
 // table fills the worker's row tables for pixels [m0, m1): the tiles one after
-// another, each with a line of row addresses and a weight offset for every tap.
-func (t *gatherTask) table(w *worker, c *class, m0, m1 int) {
+// another, each with a line of row addresses and a weight offset for every tap. in is where the
+// input starts.
+func (t *gatherTask) table(w *worker, c *class, m0, m1 int, in uintptr) {
 	sample := t.in.bytes
 	taps := len(c.taps)
 	rows := t.set.Rows
 	zero := uintptr(t.zeros)
 	img, px := m0/c.count, m0%c.count
-	from := t.in.addr() + uintptr(img*sample)
+	from := in + uintptr(img*sample)
 	to := t.out.addr() + uintptr(img*t.out.bytes)
 	at, v := 0, 0
 	for m := m0; m < m1; {
@@ -263,40 +274,49 @@ func (t *weightGradTask) run(w *worker, item, n int) {
 	}
 	blocks := (m + weightGradPixels - 1) / weightGradPixels
 	from, to := blocks*item/items*weightGradPixels, min(blocks*(item+1)/items*weightGradPixels, m)
-	sums := unsafe.Add(t.sums.base, item*t.bytes())
 	if from >= to {
-		clear(unsafe.Slice((*float32)(sums), t.bytes()/4))
+		clear(t.split(item))
 		return
 	}
-	t.sum(w, 0, t.units(), from, to, sums, false)
+	t.sum(w, 0, t.units(), from, to, t.sumsOf(item), false)
 }
 
 // sum writes units [u0, u1) of the gradient of pixels [m0, m1), or adds them.
 func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
-	nr := t.set.NR
-	taps := len(t.class.taps)
-	a := &w.grad
-	a.YStride = t.dy.stride
-	a.CStride = nr * 4
 	for b := m0; b < m1; b += weightGradPixels {
-		a.P = min(weightGradPixels, m1-b)
-		a.Acc = 0
-		if acc || b > m0 {
-			a.Acc = 1
-		}
-		t.tables(w, b, a.P)
-		dy := t.dy.row(b)
-		for u := u0; u < u1; u++ {
-			j, tap, chunk := t.unit(u)
-			start := t.starts[chunk]
-			a.X = unsafe.Pointer(&w.rows[tap*weightGradPixels])
-			a.XOff = start * 4
-			a.Y = unsafe.Add(dy, j*nr*4)
-			a.Width = min(nr, t.dy.cp-j*nr)
-			a.C = unsafe.Add(grad, (j*taps+tap)*t.tapBytes+start*nr*4)
-			t.set.TileGrad[t.chunks[chunk]](a)
-		}
+		n := min(weightGradPixels, m1-b)
+		t.block(w, u0, u1, b, n, grad, acc || b > m0, t.dy.open(w, 0, b, n))
 	}
+}
+
+// block does n pixels from m on, at most weightGradPixels; dy is where its gradients
+// start.
+func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, dy uintptr) {
+	nr, taps := t.set.NR, len(t.class.taps)
+	a := &w.grad
+	a.YStride, a.CStride, a.P, a.Acc = t.dy.stride, nr*4, n, 0
+	if acc {
+		a.Acc = 1
+	}
+	t.tables(w, m, n, t.in.open(w, 1, m, n))
+	first := at(dy + uintptr(m*t.dy.stride))
+	for u := u0; u < u1; u++ {
+		j, tap, chunk := t.unit(u)
+		start := t.starts[chunk]
+		a.X = unsafe.Pointer(&w.rows[tap*weightGradPixels])
+		a.XOff = start * 4
+		a.Y = unsafe.Add(first, j*nr*4)
+		a.Width = min(nr, t.dy.cp-j*nr)
+		a.C = unsafe.Add(grad, (j*taps+tap)*t.tapBytes+start*nr*4)
+		t.set.TileGrad[t.chunks[chunk]](a)
+	}
+}
+
+// sumsOf is where split i lies, split its values.
+func (t *weightGradTask) sumsOf(i int) unsafe.Pointer { return unsafe.Add(t.sums.base, i*t.bytes()) }
+
+func (t *weightGradTask) split(i int) []float32 {
+	return unsafe.Slice((*float32)(t.sumsOf(i)), t.bytes()/4)
 }
 
 // unit is the panel, tap and chunk of unit u: a panel's units follow one another, so that
@@ -344,13 +364,14 @@ func (t *weightGradTask) clearPadding(u0, u1 int) {
 	}
 }
 
-// tables list the addresses of the input rows under each tap of n output pixels from m.
-func (t *weightGradTask) tables(w *worker, m, n int) {
+// tables list the addresses of the input rows under each tap of n output pixels from m;
+// in is where the input starts.
+func (t *weightGradTask) tables(w *worker, m, n int, in uintptr) {
 	sample := t.in.bytes
 	taps := len(t.class.taps)
 	zero := uintptr(t.zeros)
 	img, px := m/t.class.count, m%t.class.count
-	from := t.in.addr() + uintptr(img*sample)
+	from := in + uintptr(img*sample)
 	for i := range n {
 		for tap, o := range t.class.offs[px*taps : px*taps+taps] {
 			a := zero

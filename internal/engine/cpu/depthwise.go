@@ -8,7 +8,8 @@ import (
 )
 
 // Depthwise convolution: each channel by itself. Its weights lie as rows of
-// channels, one a tap.
+// channels, one a tap. Tasks go by bands, some lines of a sample; the lines are cut
+// where a tap begins or ends to fall on padding, so that each piece has its taps.
 
 // depthwise reports whether a convolution is one.
 func depthwise(g *graph.Graph, n *graph.Node) bool {
@@ -16,186 +17,319 @@ func depthwise(g *graph.Graph, n *graph.Node) bool {
 	return n.Op == graph.Conv && c > 1 && n.Window.Groups == c && n.Out.C == c && n.In[0] != 0
 }
 
-// depthwiseBytes is about how much a block of pixels reads and writes.
-const depthwiseBytes = 128 << 10
+// bandBytes is about what a band of one tensor may fill of the second-level cache.
+const bandBytes = 128 << 10
 
-// depthwisePixels is the pixels of a block.
-func depthwisePixels(cp int) int { return max(16, min(256, depthwiseBytes/(cp*4))) }
+// bandLines is the lines of a band: they divide the height, and are whole strides
+// or all lines, so that bands of the input and of the output belong together.
+func bandLines(t *tensor, stride int) int {
+	best := 0
+	for r := 1; r <= t.h; r++ {
+		if t.h%r == 0 && (r%stride == 0 || r == t.h) && (best == 0 || r*t.w*t.stride <= bandBytes) {
+			best = r
+		}
+	}
+	return best
+}
 
-// A depthwiseTask is the forward pass, or the gradient of the input, which gathers
-// from dy with the window turned round.
+// A tapAt is a tap of a line and the place in the input line that it has for the
+// line's first pixel.
+type tapAt struct{ tap, at int }
+
+// A piece is pixels [from, to) of a line which read their input through the same taps.
+type piece struct {
+	from, to int
+	taps     []tapAt
+}
+
+// A scanline is how pixels first, first+step, ... of an output line read an input line,
+// inStep on for each.
+type scanline struct {
+	first, step, inStep int
+	pieces              []piece
+}
+
+// newScanline cuts count pixels into pieces; taps are listed with their places.
+func newScanline(first, step, inStep, count, width int, taps []tapAt) scanline {
+	l := scanline{first: first, step: step, inStep: inStep}
+	inside := func(t tapAt, j int) bool { at := t.at + j*inStep; return at >= 0 && at < width }
+	for j := range count {
+		same := j > 0
+		for _, t := range taps {
+			same = same && inside(t, j) == inside(t, j-1)
+		}
+		if same {
+			l.pieces[len(l.pieces)-1].to++
+			continue
+		}
+		p := piece{from: j, to: j + 1}
+		for _, t := range taps {
+			if inside(t, j) {
+				p.taps = append(p.taps, t)
+			}
+		}
+		l.pieces = append(l.pieces, p)
+	}
+	return l
+}
+
+// forwardLine is a convolution's.
+func forwardLine(in, out int, w graph.Window) scanline {
+	var taps []tapAt
+	for k := range w.Kernel {
+		taps = append(taps, tapAt{k, k - w.Pad})
+	}
+	return newScanline(0, 1, w.Stride, out, in, taps)
+}
+
+// gradLines are those of its input gradient: one for each place a pixel can have
+// between strides.
+func gradLines(in, out int, w graph.Window) []scanline {
+	var lines []scanline
+	for first := range min(w.Stride, in) {
+		var taps []tapAt
+		for k := range w.Kernel {
+			if (first+w.Pad-k)%w.Stride == 0 {
+				taps = append(taps, tapAt{k, (first + w.Pad - k) / w.Stride})
+			}
+		}
+		lines = append(lines, newScanline(first, w.Stride, 1, (in-first+w.Stride-1)/w.Stride, out, taps))
+	}
+	return lines
+}
+
+// deepLine computes line y of a sample's output, from the input lines that each row
+// of taps reads; base is where the input sample starts.
+func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, kernelSide, cp int, base uintptr, in *tensor, inLine func(kh int) int, to unsafe.Pointer, stride int) {
+	a := &w.deep
+	for i := range lines {
+		l := &lines[i]
+		a.RowStep, a.OutStep = l.inStep*in.stride, l.step*stride
+		for k := range l.pieces {
+			p := &l.pieces[k]
+			a.Taps = 0
+			for kh := range kernelSide {
+				h := inLine(kh)
+				if h < 0 {
+					continue
+				}
+				from := base + uintptr(h*in.w*in.stride)
+				for _, t := range p.taps {
+					w.rows[a.Taps] = from + uintptr((t.at+p.from*l.inStep)*in.stride)
+					w.taps[a.Taps] = uintptr(unsafe.Pointer(&weights[(kh*kernelSide+t.tap)*cp]))
+					a.Taps++
+				}
+			}
+			a.Rows, a.Weights = unsafe.Pointer(&w.rows[0]), unsafe.Pointer(&w.taps[0])
+			a.Out = unsafe.Add(to, (l.first+p.from*l.step)*stride)
+			a.Pixels = p.to - p.from
+			set.Depthwise(a)
+		}
+	}
+}
+
+// A depthwiseTask is the forward pass.
 type depthwiseTask struct {
 	set     *kernel.Set
 	in, out *tensor
-	classes []class
-	block   int
+	window  graph.Window
+	lines   []scanline
+	band    int
 
 	weights []float32 // taps x cp
 	bias    unsafe.Pointer
 	lo, hi  float32
 	act     kernel.Act // behind the limits
 	stats   *partials
-	zeros   unsafe.Pointer
 }
 
-func (t *depthwiseTask) items(n int) int {
-	blocks := 0
-	for i := range t.classes {
-		blocks += (n*t.classes[i].count + t.block - 1) / t.block
-	}
-	return blocks
-}
+func (t *depthwiseTask) items(n int) int { return n * (t.out.h / t.band) }
 
-func (t *depthwiseTask) run(w *worker, block, n int) {
-	for i := range t.classes {
-		c := &t.classes[i]
-		in := (n*c.count + t.block - 1) / t.block
-		if block >= in {
-			block -= in
-			continue
-		}
-		m0 := block * t.block
-		rows := min(t.block, n*c.count-m0)
-		t.pixels(w, c, m0, rows)
-		if t.act != kernel.Identity {
-			t.set.Activate(t.out.row(m0), t.out.stride, t.out.row(m0), t.out.stride, rows, t.out.cp, t.act)
-		}
-		if t.stats != nil {
-			t.stats.moments(t.set, t.out, block, m0, m0+rows, 0, t.out.cp)
-		}
-		return
-	}
-}
-
-func (t *depthwiseTask) pixels(w *worker, c *class, m0, rows int) {
-	taps := len(c.taps)
-	for i, tap := range c.taps {
-		w.taps[i] = uintptr(unsafe.Pointer(&t.weights[int(tap)*t.out.cp]))
-	}
-	depthwiseTable(w.rows, t.in, t.out, c, m0, rows, t.zeros)
+func (t *depthwiseTask) run(w *worker, item, _ int) {
+	bands := t.out.h / t.band
+	sample, y0 := item/bands, item%bands*t.band
+	y1 := y0 + t.band
+	win := t.window
+	x0, x1 := max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel)
+	base := t.in.open(w, 0, sample*t.in.pixels()+x0*t.in.w, max(0, x1-x0)*t.in.w) + uintptr(sample*t.in.bytes)
 	a := &w.deep
-	*a = kernel.DepthwiseArgs{Rows: unsafe.Pointer(&w.rows[0]), Pixels: rows, Taps: taps, Weights: unsafe.Pointer(&w.taps[0]),
-		Bias: t.bias, C: t.out.cp, Lo: t.lo, Hi: t.hi}
-	t.set.Depthwise(a)
-}
-
-// depthwiseTable lists, for pixels [m0, m0+n) of a class, the addresses of the
-// rows under each tap and of the pixel's own row.
-func depthwiseTable(table []uintptr, in, out *tensor, c *class, m0, n int, zeros unsafe.Pointer) {
-	taps := len(c.taps)
-	img, px := m0/c.count, m0%c.count
-	from, to := in.addr()+uintptr(img*in.bytes), out.addr()+uintptr(img*out.bytes)
-	at := 0
-	for range n {
-		for _, o := range c.offs[px*taps : px*taps+taps] {
-			a := uintptr(zeros)
-			if o >= 0 {
-				a = from + uintptr(o)
+	a.C, a.Bias, a.Lo, a.Hi = t.out.cp, t.bias, t.lo, t.hi
+	m0 := sample*t.out.pixels() + y0*t.out.w
+	for y := y0; y < y1; y++ {
+		inLine := func(kh int) int {
+			if h := y*win.Stride - win.Pad + kh; h < t.in.h {
+				return h
 			}
-			table[at] = a
-			at++
+			return -1
 		}
-		p := px
-		if c.pixels != nil {
-			p = int(c.pixels[px])
-		}
-		table[at] = to + uintptr(p*out.stride)
-		at++
-		if px++; px == c.count {
-			px = 0
-			from += uintptr(in.bytes)
-			to += uintptr(out.bytes)
-		}
+		deepLine(w, t.set, t.lines, t.weights, win.Kernel, t.out.cp, base, t.in, inLine, t.out.row(m0+(y-y0)*t.out.w), t.out.stride)
 	}
-}
-
-// emitDepthwise adds a task and makes the workers' tables large enough.
-func (l *lowering) emitDepthwise(t *depthwiseTask) {
-	for i := range t.classes {
-		l.depthwiseTables(len(t.classes[i].taps), t.block)
+	rows := t.band * t.out.w
+	if t.act != kernel.Identity {
+		t.set.Activate(t.out.row(m0), t.out.stride, t.out.row(m0), t.out.stride, rows, t.out.cp, t.act)
 	}
-	l.net.zeroFloats = max(l.net.zeroFloats, t.out.cp)
-	l.p.emit(t, t.in, t.out, t.stats.tensor())
-}
-
-func (l *lowering) depthwiseTables(taps, pixels int) {
-	l.net.tableRows = max(l.net.tableRows, (taps+1)*pixels)
-	l.net.tableTaps = max(l.net.tableTaps, taps)
+	if t.stats != nil {
+		t.stats.moments(t.set, t.out, item, m0, m0+rows, 0, t.out.cp)
+	}
 }
 
 // depthwise plans a depthwise convolution.
 func (l *lowering) depthwise(n *graph.Node, out *tensor) *depthwiseTask {
 	lay := &l.net.layouts[n.Params[0]]
-	t := &depthwiseTask{set: l.set, in: l.in(n, 0), out: out, block: depthwisePixels(out.cp),
-		weights: l.net.weights[lay.offset : lay.offset+lay.size], lo: -inf, hi: inf, zeros: l.net.zeros}
-	t.classes = []class{forwardClass(t.in, out, n.Window)}
+	t := &depthwiseTask{set: l.set, in: l.in(n, 0), out: out, window: n.Window, band: bandLines(out, 1),
+		weights: l.net.weights[lay.offset : lay.offset+lay.size], lo: -inf, hi: inf}
+	t.lines = []scanline{forwardLine(t.in.w, out.w, n.Window)}
 	if len(n.Params) > 1 {
 		t.bias = l.net.pointer(l.net.layouts[n.Params[1]].offset)
 	}
 	return t
 }
 
-// A depthwiseGradTask is the gradient of the weights, of the pixels of a part of
-// the batch; a second task adds the parts in order.
-type depthwiseGradTask struct {
+// emitDepthwise adds a task and makes the workers' tables large enough.
+func (l *lowering) emitDepthwise(t *depthwiseTask) {
+	l.depthwiseTables(t.window.Kernel)
+	l.slot(t.in, min(t.in.h, (t.band-1)*t.window.Stride+t.window.Kernel)*t.in.w)
+	l.p.emit(t, t.in, t.out, t.stats.tensor())
+}
+
+func (l *lowering) depthwiseTables(side int) {
+	l.net.tableRows = max(l.net.tableRows, side*side)
+	l.net.tableTaps = max(l.net.tableTaps, side*side)
+}
+
+// A depthwiseBackTask finds the gradients of a depthwise convolution's input and
+// weights, whichever are wanted, band by band of the input. Its items are parts of
+// the batch, fixed by its shape; each sums a gradient of the weights of its own, and
+// a second task adds these in order.
+type depthwiseBackTask struct {
 	set    *kernel.Set
 	in, dy *tensor
-	class  class
-	block  int
-	zeros  unsafe.Pointer
-	sums   *tensor // a gradient for each of the parts
-	net    *network
-	grad   []float32
+	window graph.Window
+	band   int // lines of the input
+
+	dx       *tensor // or nil
+	dxLines  []scanline
+	weights  []float32
+	normSums *normGradSumsTask // of dx, or nil
+
+	forward scanline
+	sums    *tensor // a gradient for each of the parts, or nil
+	net     *network
+	grad    []float32
 }
 
 // depthwiseParts is the number of parts; it decides the order of additions.
-const depthwiseParts = 16
+const depthwiseParts = 32
 
-func (t *depthwiseGradTask) items(int) int { return depthwiseParts }
+func (t *depthwiseBackTask) items(int) int { return depthwiseParts }
 
-func (t *depthwiseGradTask) run(w *worker, item, n int) {
-	taps, cp := len(t.class.taps), t.dy.cp
-	total := n * t.class.count
-	blocks := (total + t.block - 1) / t.block
-	from, to := blocks*item/depthwiseParts, blocks*(item+1)/depthwiseParts
-	sums := t.part(item)
-	if from == to {
-		clear(sums)
+func (t *depthwiseBackTask) run(w *worker, item, n int) {
+	bands := t.in.h / t.band
+	from, to := n*bands*item/depthwiseParts, n*bands*(item+1)/depthwiseParts
+	if t.sums != nil {
+		clear(t.part(item))
 	}
-	a := &w.deepGrad
-	*a = kernel.DepthwiseGradArgs{Rows: unsafe.Pointer(&w.rows[0]), Taps: taps, SumStride: cp * 4, C: cp, Count: tapGroup(taps)}
 	for b := from; b < to; b++ {
-		m0 := b * t.block
-		a.Pixels = min(t.block, total-m0)
-		depthwiseTable(w.rows, t.in, t.dy, &t.class, m0, a.Pixels, t.zeros)
-		for a.First = 0; a.First < taps; a.First += a.Count {
-			a.Sum = unsafe.Pointer(&sums[a.First*cp])
-			t.set.DepthwiseGrad(a)
+		t.step(w, item, b, b/bands, b%bands*t.band)
+	}
+}
+
+// step does the band of a sample that starts at line x0.
+func (t *depthwiseBackTask) step(w *worker, item, b, sample, x0 int) {
+	win, x1 := t.window, x0+t.band
+	// The gradients' lines that the band's pixels went into, and those that are the
+	// band's own, for the weights.
+	y0, y1 := max(0, ceilDiv(x0+win.Pad-win.Kernel+1, win.Stride)), min(t.dy.h, (x1-1+win.Pad)/win.Stride+1)
+	own0, own1 := x0/win.Stride, min(t.dy.h, x1/win.Stride)
+	if x1 == t.in.h {
+		own1 = t.dy.h
+	}
+	y0, y1 = min(y0, own0), max(y1, own1)
+	dy := t.dy.open(w, 0, sample*t.dy.pixels()+y0*t.dy.w, (y1-y0)*t.dy.w) + uintptr(sample*t.dy.bytes)
+	if t.dx != nil {
+		t.input(w, b, sample, x0, x1, dy)
+	}
+	if t.sums != nil {
+		t.weight(w, item, sample, own0, own1, dy)
+	}
+}
+
+// input finds the gradient of lines [x0, x1) of a sample's input.
+func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int, dy uintptr) {
+	win, a := t.window, &w.deep
+	a.C, a.Bias, a.Lo, a.Hi = t.dx.cp, nil, -inf, inf
+	m0 := sample*t.dx.pixels() + x0*t.dx.w
+	for x := x0; x < x1; x++ {
+		outLine := func(kh int) int {
+			if h := x + win.Pad - kh; h >= 0 && h%win.Stride == 0 && h/win.Stride < t.dy.h {
+				return h / win.Stride
+			}
+			return -1
 		}
-		a.Acc = 1
+		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, dy, t.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
+	}
+	if t.normSums != nil {
+		t.normSums.columns(b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
 	}
 }
 
-// tapGroup is how many taps the kernel sums at a time.
-func tapGroup(taps int) int {
-	switch {
-	case taps%3 == 0:
-		return 3
-	case taps%5 == 0:
-		return 5
+// weight adds lines [y0, y1) of a sample to the gradient of the item's part.
+func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintptr) {
+	win, cp := t.window, t.dy.cp
+	x0, x1 := max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel)
+	base := t.in.open(w, 1, sample*t.in.pixels()+x0*t.in.w, max(0, x1-x0)*t.in.w) + uintptr(sample*t.in.bytes)
+	sums := t.part(item)
+	a := &w.deepGrad
+	a.XTap, a.XStep, a.DYStep = t.in.stride, win.Stride*t.in.stride, t.dy.stride
+	a.SumStride, a.C, a.Acc = cp*4, cp, 1
+	for y := y0; y < y1; y++ {
+		for i := range t.forward.pieces {
+			p := &t.forward.pieces[i]
+			if len(p.taps) == 0 {
+				continue
+			}
+			a.Pixels = p.to - p.from
+			a.DY = at(dy + uintptr((y*t.dy.w+p.from)*t.dy.stride))
+			for kh := range win.Kernel {
+				h := y*win.Stride - win.Pad + kh
+				if h < 0 || h >= t.in.h {
+					continue
+				}
+				for k := 0; k < len(p.taps); k += maxTaps {
+					first := p.taps[k]
+					a.Count = min(maxTaps, len(p.taps)-k)
+					a.X = at(base + uintptr((h*t.in.w+first.at+p.from*win.Stride)*t.in.stride))
+					a.Sum = unsafe.Pointer(&sums[(kh*win.Kernel+first.tap)*cp])
+					t.set.DepthwiseGrad(a)
+				}
+			}
+		}
 	}
-	return 1
 }
 
-func (t *depthwiseGradTask) part(i int) []float32 {
-	size := len(t.class.taps) * t.dy.cp
+// maxTaps is how many taps the kernel sums at a time.
+const maxTaps = 5
+
+// at is an address as the kernels' arguments hold it; what it points to is kept
+// alive by its tensor or worker.
+func at(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
+
+func ceilDiv(a, b int) int {
+	if a < 0 {
+		return -(-a / b)
+	}
+	return (a + b - 1) / b
+}
+
+func (t *depthwiseBackTask) part(i int) []float32 {
+	size := t.window.Kernel * t.window.Kernel * t.dy.cp
 	return unsafe.Slice((*float32)(unsafe.Add(t.sums.base, i*size*4)), size)
 }
 
 // A depthwiseMergeTask adds the parts.
-type depthwiseMergeTask struct{ of *depthwiseGradTask }
+type depthwiseMergeTask struct{ of *depthwiseBackTask }
 
-func (t *depthwiseMergeTask) items(int) int { return len(t.of.class.taps) }
+func (t *depthwiseMergeTask) items(int) int { return t.of.window.Kernel * t.of.window.Kernel }
 
 func (t *depthwiseMergeTask) run(_ *worker, tap, _ int) {
 	of, cp := t.of, t.of.dy.cp
@@ -211,26 +345,31 @@ func (t *depthwiseMergeTask) run(_ *worker, tap, _ int) {
 	clear(grad[of.dy.c:])
 }
 
-// depthwiseGrads lowers the gradient of a depthwise convolution's weights.
-func (t *training) depthwiseGrads(n, f *graph.Node, dy *tensor) {
-	lay := &t.net.layouts[n.Params[0]]
-	x := t.in(f, 0)
-	task := &depthwiseGradTask{set: t.set, in: x, dy: dy, class: forwardClass(x, dy, f.Window), block: depthwisePixels(dy.cp),
-		zeros: t.net.zeros, net: t.net, grad: t.net.grads[lay.offset : lay.offset+lay.size]}
-	taps := len(task.class.taps)
-	task.sums = t.p.whole(n.Name+".parts", depthwiseParts*taps*dy.cp*4, t.net.batch)
-	t.depthwiseTables(taps, task.block)
-	t.net.zeroFloats = max(t.net.zeroFloats, dy.cp)
-	t.p.emit(task, x, dy, task.sums)
-	t.p.emit(&depthwiseMergeTask{task}, task.sums)
-}
-
-// depthwiseInput lowers the gradient of a depthwise convolution's input.
-func (t *training) depthwiseInput(i int, f *graph.Node, dy *tensor) {
-	n := &t.g.Nodes[i]
+// depthwiseBack lowers the gradients of depthwise convolution f: of its weights,
+// of its input (node dx), or of both.
+func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int) {
 	lay := &t.net.layouts[f.Params[0]]
-	dx := t.p.tensor(n.Name+"/dx", n.Out)
-	t.grads[i] = gradient{t: dx}
-	t.emitDepthwise(&depthwiseTask{set: t.set, in: dy, out: dx, classes: gradClasses(dx, dy, f.Window), block: depthwisePixels(dx.cp),
-		weights: t.net.weights[lay.offset : lay.offset+lay.size], lo: -inf, hi: inf, zeros: t.net.zeros})
+	x := t.in(f, 0)
+	task := &depthwiseBackTask{set: t.set, in: x, dy: dy, window: f.Window, band: bandLines(x, f.Window.Stride),
+		net: t.net, weights: t.net.weights[lay.offset : lay.offset+lay.size]}
+	if weights {
+		task.forward = forwardLine(x.w, dy.w, f.Window)
+		task.grad = t.net.grads[lay.offset : lay.offset+lay.size]
+		task.sums = t.p.whole(f.Name+".parts", depthwiseParts*lay.size*4, t.net.batch)
+	}
+	if dx != 0 {
+		task.dxLines = gradLines(x.w, dy.w, f.Window)
+		task.dx = t.p.tensor(f.Name+"/dx", t.g.Nodes[dx].Out)
+		t.grads[dx] = gradient{t: task.dx}
+		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.normSums}
+	}
+	t.depthwiseTables(f.Window.Kernel)
+	t.slot(dy, min(dy.h, task.band/f.Window.Stride+f.Window.Kernel+1)*dy.w)
+	t.slot(x, min(x.h, task.band+f.Window.Kernel+f.Window.Stride)*x.w)
+	if weights {
+		t.p.emit(task, x, dy, task.dx, task.sums)
+		t.p.emit(&depthwiseMergeTask{task}, task.sums)
+	} else {
+		t.p.emit(task, dy, task.dx)
+	}
 }

@@ -183,6 +183,7 @@ func (l *lowering) emitGather(t *gatherTask) {
 	l.net.tableRows = max(l.net.tableRows, rows)
 	l.net.tableOut = max(l.net.tableOut, out)
 	l.net.zeroFloats = max(l.net.zeroFloats, t.k)
+	l.slot(t.in, t.block)
 	l.p.emit(t, t.in, t.out, t.add, t.stats.tensor())
 }
 

@@ -84,7 +84,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats int
+	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats, slotFloats int
 
 	// the call in progress
 	input      []float32
@@ -154,6 +154,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.taps = make([]uintptr, net.tableTaps+1)
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
 		w.planes = floats(net.planeFloats + 1)
+		w.slots = [2][]float32{floats(net.slotFloats + 1), floats(net.slotFloats + 1)}
 		w.wino = floats(kernel.WinoScratch / 4)
 	}
 	return net, nil

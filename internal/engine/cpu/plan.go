@@ -34,6 +34,7 @@ type tensor struct {
 
 	first, last int // steps that write and read it
 	place       int // in the arena
+	virtual     *virtual
 	base        unsafe.Pointer
 }
 
@@ -98,17 +99,25 @@ func (p *program) slice(t *tensor, from, c int) *tensor {
 
 // emit adds a task and notes which tensors it needs.
 func (p *program) emit(t task, uses ...*tensor) {
-	step := len(p.tasks)
 	p.tasks = append(p.tasks, t)
+	p.use(len(p.tasks)-1, uses...)
+}
+
+// use notes that a step needs tensors.
+func (p *program) use(step int, uses ...*tensor) {
 	for _, u := range uses {
 		if u == nil {
 			continue
 		}
+		if u.virtual != nil {
+			p.use(step, u.virtual.sources()...)
+			continue
+		}
 		r := u.root
-		if r.first < 0 {
+		if r.first < 0 || step < r.first {
 			r.first = step
 		}
-		r.last = step
+		r.last = max(r.last, step)
 	}
 }
 

@@ -30,8 +30,9 @@ type worker struct {
 	deepGrad kernel.DepthwiseGradArgs
 	pool     []kernel.PoolEntry
 
-	planes           []float32 // of a block of Winograd's tiles
-	wino             []float32 // the transforms' own
+	slots            [2][]float32 // rows of virtual tensors
+	planes           []float32    // of a block of Winograd's tiles
+	wino             []float32    // the transforms' own
 	tileIn           [36]uintptr
 	tileOut, tileAdd [16]uintptr
 }

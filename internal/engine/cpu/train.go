@@ -9,15 +9,17 @@ import (
 // statistics, the loss, and the gradients.
 type training struct {
 	*lowering
-	fused  map[int]bool // nodes that run as part of another
-	ends   map[int]fusedNorm
-	states map[int]*normState
-	args   map[int]*tensor
-	wins   map[int]*windows
-	grads  []gradient
-	masked map[int]bool           // ReLUs whose mask is applied behind a pool
-	packed map[int]*transposeTask // by parameter
-	pack   []task                 // runs after the weights have changed
+	fused     map[int]bool // nodes that run as part of another
+	ends      map[int]fusedNorm
+	states    map[int]*normState
+	args      map[int]*tensor
+	wins      map[int]*windows
+	grads     []gradient
+	producers map[*tensor]*producer
+	deferred  map[int]bool           // convolutions whose gradients run together
+	masked    map[int]bool           // ReLUs whose mask is applied behind a pool
+	packed    map[int]*transposeTask // by parameter
+	pack      []task                 // runs after the weights have changed
 }
 
 // A fusedNorm is a BatchNorm that runs where its result is complete: behind
@@ -31,6 +33,7 @@ type fusedNorm struct {
 func lowerStep(net *network, g *graph.Graph) *training {
 	t := &training{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]fusedNorm{},
 		states: map[int]*normState{}, args: map[int]*tensor{}, wins: map[int]*windows{}, masked: map[int]bool{},
+		producers: map[*tensor]*producer{}, deferred: map[int]bool{},
 		grads: make([]gradient, len(g.Nodes)), packed: map[int]*transposeTask{}}
 	t.house()
 	for i := range g.Nodes {
@@ -140,7 +143,7 @@ func (t *training) depthwiseConv(i int) {
 	}
 	state := t.normState(&t.g.Nodes[norm])
 	t.states[norm] = state
-	c.stats = t.p.newPartials(t.g.Nodes[i].Name+".moments", c.out, c.block, t.net.batch)
+	c.stats = t.p.newPartials(t.g.Nodes[i].Name+".moments", c.out, c.band*c.out.w, t.net.batch)
 	t.emitDepthwise(c)
 	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
 }
@@ -165,6 +168,9 @@ func (t *training) emitConv(c *gatherTask, w graph.Window, flip bool, moments st
 	}
 	if !t.winograd(c.in, c.out, w) {
 		keep(c.block)
+		if w.Kernel == 1 && w.Stride == 1 {
+			t.producers[c.out] = &producer{len(t.p.tasks), c.block, &c.normSums}
+		}
 		t.emitGather(c)
 		return
 	}
@@ -199,7 +205,12 @@ func (t *training) statistics(i int) *normState {
 func (t *training) normalize(i int, f fusedNorm) {
 	n := &t.g.Nodes[f.norm]
 	s := t.statistics(f.norm)
-	x, y := t.in(n, 0), t.out(i)
+	x := t.in(n, 0)
+	if f.residual == 0 && x.virtual == nil && t.opens(i) {
+		t.value[i] = t.virtual(n.Name, t.g.Nodes[i].Out, &virtual{set: t.set, x: x, state: s, act: f.act})
+		return
+	}
+	y := t.out(i)
 	if _, _, clamps := limits(f.act); !clamps || f.act == kernel.ReLU6 {
 		t.p.emit(&normActivateTask{t.chunked(y), y, x, s, f.act}, x, y)
 		return

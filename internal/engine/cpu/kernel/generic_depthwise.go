@@ -3,17 +3,16 @@ package kernel
 import "unsafe"
 
 func depthwise(a *DepthwiseArgs) {
-	weights := pointers(a.Weights, a.Taps)
+	rows, weights := pointers(a.Rows, a.Taps), pointers(a.Weights, a.Taps)
 	for p := range a.Pixels {
-		rows := pointers(unsafe.Add(a.Rows, p*(a.Taps+1)*int(unsafe.Sizeof(uintptr(0)))), a.Taps+1)
-		out := floats(rows[a.Taps], a.C)
+		out := row(a.Out, a.OutStep, p, a.C)
 		for j := range out {
 			v := float32(0)
 			if a.Bias != nil {
 				v = floats(a.Bias, a.C)[j]
 			}
 			for t, w := range weights {
-				v += floats(rows[t], a.C)[j] * floats(w, a.C)[j]
+				v += row(rows[t], a.RowStep, p, a.C)[j] * floats(w, a.C)[j]
 			}
 			out[j] = clamp(v, a.Lo, a.Hi)
 		}
@@ -27,9 +26,8 @@ func depthwiseGrad(a *DepthwiseGradArgs) {
 			clear(sum)
 		}
 		for p := range a.Pixels {
-			rows := pointers(unsafe.Add(a.Rows, p*(a.Taps+1)*int(unsafe.Sizeof(uintptr(0)))), a.Taps+1)
-			dy := floats(rows[a.Taps], a.C)
-			for j, v := range floats(rows[a.First+t], a.C) {
+			dy := row(a.DY, a.DYStep, p, a.C)
+			for j, v := range row(unsafe.Add(a.X, t*a.XTap), a.XStep, p, a.C) {
 				sum[j] += v * dy[j]
 			}
 		}

@@ -308,41 +308,42 @@ const (
 	Sigmoid                // 1/(1 + exp(-x)), within 3 units in the last place
 )
 
-// DepthwiseArgs are the arguments of Depthwise:
+// DepthwiseArgs are the arguments of Depthwise, pixels side by side of a line:
 //
 //	for p < Pixels, j < C:
 //		v = Bias[j], or 0 if Bias is nil
-//		for t < Taps: v += Rows[p][t][j] * Weights[t][j]
-//		Rows[p][Taps][j] = min(max(v, Lo), Hi)
+//		for t < Taps: v += (Rows[t] + p*RowStep)[j] * Weights[t][j]
+//		(Out + p*OutStep)[j] = min(max(v, Lo), Hi)
 type DepthwiseArgs struct {
-	// Rows is the table [Pixels][Taps+1]uintptr: the addresses of the input rows
-	// under each tap, then that of the output row.
-	Rows    unsafe.Pointer
-	Pixels  int            // >= 1
-	Taps    int            // >= 0
+	Rows    unsafe.Pointer // the table [Taps]uintptr of the first pixel's input rows
+	RowStep int            // bytes
 	Weights unsafe.Pointer // the table [Taps]uintptr of rows of weights
+	Taps    int            // >= 0
+	Out     unsafe.Pointer
+	OutStep int            // bytes
+	Pixels  int            // >= 1
 	Bias    unsafe.Pointer // nil or C values
 	C       int
 	Lo, Hi  float32 // NaN stays NaN
 }
 
-// DepthwiseGradArgs are the arguments of DepthwiseGrad:
+// DepthwiseGradArgs are the arguments of DepthwiseGrad, for taps side by side:
 //
 //	for t < Count, j < C:
 //		v = Acc != 0 ? Sum[t][j] : 0
-//		for p < Pixels: v += Rows[p][First+t][j] * Rows[p][Taps][j]
+//		for p < Pixels: v += (X + t*XTap + p*XStep)[j] * (DY + p*DYStep)[j]
 //		Sum[t][j] = v
 type DepthwiseGradArgs struct {
-	// Rows is the table of Depthwise, with the gradient's row for the output's.
-	Rows      unsafe.Pointer
-	Pixels    int // >= 1
-	Taps      int
-	First     int
-	Count     int // 1, 3 or 5
-	Sum       unsafe.Pointer
-	SumStride int // bytes
-	C         int
-	Acc       int
+	X           unsafe.Pointer
+	XTap, XStep int // bytes
+	DY          unsafe.Pointer
+	DYStep      int // bytes
+	Pixels      int // >= 1
+	Count       int // 1 to 5
+	Sum         unsafe.Pointer
+	SumStride   int // bytes
+	C           int
+	Acc         int
 }
 
 // A PoolEntry is one window over an input pixel, for MaxPoolGradRow.

@@ -6285,23 +6285,21 @@ TEXT ·depthwiseAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
 	VBROADCASTSS DepthwiseArgs_Lo(R8), Y15
 	VBROADCASTSS DepthwiseArgs_Hi(R8), Y14
+	MOVQ DepthwiseArgs_Rows(R8), DI
 	MOVQ DepthwiseArgs_Weights(R8), SI
-	MOVQ DepthwiseArgs_Taps(R8), R13
-	LEAQ 8(R13*8), R13
+	MOVQ DepthwiseArgs_RowStep(R8), R13
 	MOVQ DepthwiseArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $64, CX
 	JLT narrower
 block:
-	MOVQ DepthwiseArgs_Rows(R8), DI
+	XORL R12, R12
+	MOVQ DepthwiseArgs_Out(R8), R15
 	MOVQ DepthwiseArgs_Pixels(R8), DX
 	SUBQ $4, DX
 	JLT one
 four:
-	LEAQ (DI)(R13*1), AX
-	LEAQ (DI)(R13*2), R12
-	LEAQ (AX)(R13*2), R15
 	MOVQ DepthwiseArgs_Bias(R8), R10
 	TESTQ R10, R10
 	JEQ unbiased
@@ -6329,52 +6327,56 @@ tap:
 	CMPQ R9, DepthwiseArgs_Taps(R8)
 	JGE summed
 	MOVQ (SI)(R9*8), R11
+	MOVQ (DI)(R9*8), R10
+	ADDQ R12, R10
 	VMOVUPS (R11)(BX*1), Y8
 	VMOVUPS 32(R11)(BX*1), Y9
-	MOVQ (DI)(R9*8), R10
 	VFMADD231PS (R10)(BX*1), Y8, Y0
 	VFMADD231PS 32(R10)(BX*1), Y9, Y1
-	MOVQ (AX)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y8, Y2
 	VFMADD231PS 32(R10)(BX*1), Y9, Y3
-	MOVQ (R12)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y8, Y4
 	VFMADD231PS 32(R10)(BX*1), Y9, Y5
-	MOVQ (R15)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y8, Y6
 	VFMADD231PS 32(R10)(BX*1), Y9, Y7
 	INCQ R9
 	JMP tap
 summed:
-	MOVQ (DI)(R9*8), R10
 	VMAXPS Y0, Y15, Y0
 	VMINPS Y0, Y14, Y0
-	VMOVUPS Y0, (R10)(BX*1)
+	VMOVUPS Y0, (R15)(BX*1)
 	VMAXPS Y1, Y15, Y1
 	VMINPS Y1, Y14, Y1
-	VMOVUPS Y1, 32(R10)(BX*1)
-	MOVQ (AX)(R9*8), R10
+	VMOVUPS Y1, 32(R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y2, Y15, Y2
 	VMINPS Y2, Y14, Y2
-	VMOVUPS Y2, (R10)(BX*1)
+	VMOVUPS Y2, (R15)(BX*1)
 	VMAXPS Y3, Y15, Y3
 	VMINPS Y3, Y14, Y3
-	VMOVUPS Y3, 32(R10)(BX*1)
-	MOVQ (R12)(R9*8), R10
+	VMOVUPS Y3, 32(R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y4, Y15, Y4
 	VMINPS Y4, Y14, Y4
-	VMOVUPS Y4, (R10)(BX*1)
+	VMOVUPS Y4, (R15)(BX*1)
 	VMAXPS Y5, Y15, Y5
 	VMINPS Y5, Y14, Y5
-	VMOVUPS Y5, 32(R10)(BX*1)
-	MOVQ (R15)(R9*8), R10
+	VMOVUPS Y5, 32(R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y6, Y15, Y6
 	VMINPS Y6, Y14, Y6
-	VMOVUPS Y6, (R10)(BX*1)
+	VMOVUPS Y6, (R15)(BX*1)
 	VMAXPS Y7, Y15, Y7
 	VMINPS Y7, Y14, Y7
-	VMOVUPS Y7, 32(R10)(BX*1)
-	LEAQ (DI)(R13*4), DI
+	VMOVUPS Y7, 32(R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	SUBQ $4, DX
 	JGE four
 one:
@@ -6396,22 +6398,23 @@ tap2:
 	CMPQ R9, DepthwiseArgs_Taps(R8)
 	JGE summed2
 	MOVQ (SI)(R9*8), R11
+	MOVQ (DI)(R9*8), R10
+	ADDQ R12, R10
 	VMOVUPS (R11)(BX*1), Y2
 	VMOVUPS 32(R11)(BX*1), Y3
-	MOVQ (DI)(R9*8), R10
 	VFMADD231PS (R10)(BX*1), Y2, Y0
 	VFMADD231PS 32(R10)(BX*1), Y3, Y1
 	INCQ R9
 	JMP tap2
 summed2:
-	MOVQ (DI)(R9*8), R10
 	VMAXPS Y0, Y15, Y0
 	VMINPS Y0, Y14, Y0
-	VMOVUPS Y0, (R10)(BX*1)
+	VMOVUPS Y0, (R15)(BX*1)
 	VMAXPS Y1, Y15, Y1
 	VMINPS Y1, Y14, Y1
-	VMOVUPS Y1, 32(R10)(BX*1)
-	ADDQ R13, DI
+	VMOVUPS Y1, 32(R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	DECQ DX
 	JNZ single
 pixels:
@@ -6424,14 +6427,12 @@ narrower:
 	SUBQ $32, CX
 	JLT done
 block2:
-	MOVQ DepthwiseArgs_Rows(R8), DI
+	XORL R12, R12
+	MOVQ DepthwiseArgs_Out(R8), R15
 	MOVQ DepthwiseArgs_Pixels(R8), DX
 	SUBQ $4, DX
 	JLT one2
 four2:
-	LEAQ (DI)(R13*1), AX
-	LEAQ (DI)(R13*2), R12
-	LEAQ (AX)(R13*2), R15
 	MOVQ DepthwiseArgs_Bias(R8), R10
 	TESTQ R10, R10
 	JEQ unbiased3
@@ -6451,35 +6452,39 @@ tap3:
 	CMPQ R9, DepthwiseArgs_Taps(R8)
 	JGE summed3
 	MOVQ (SI)(R9*8), R11
-	VMOVUPS (R11)(BX*1), Y4
 	MOVQ (DI)(R9*8), R10
+	ADDQ R12, R10
+	VMOVUPS (R11)(BX*1), Y4
 	VFMADD231PS (R10)(BX*1), Y4, Y0
-	MOVQ (AX)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y4, Y1
-	MOVQ (R12)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y4, Y2
-	MOVQ (R15)(R9*8), R10
+	ADDQ R13, R10
 	VFMADD231PS (R10)(BX*1), Y4, Y3
 	INCQ R9
 	JMP tap3
 summed3:
-	MOVQ (DI)(R9*8), R10
 	VMAXPS Y0, Y15, Y0
 	VMINPS Y0, Y14, Y0
-	VMOVUPS Y0, (R10)(BX*1)
-	MOVQ (AX)(R9*8), R10
+	VMOVUPS Y0, (R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y1, Y15, Y1
 	VMINPS Y1, Y14, Y1
-	VMOVUPS Y1, (R10)(BX*1)
-	MOVQ (R12)(R9*8), R10
+	VMOVUPS Y1, (R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y2, Y15, Y2
 	VMINPS Y2, Y14, Y2
-	VMOVUPS Y2, (R10)(BX*1)
-	MOVQ (R15)(R9*8), R10
+	VMOVUPS Y2, (R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	VMAXPS Y3, Y15, Y3
 	VMINPS Y3, Y14, Y3
-	VMOVUPS Y3, (R10)(BX*1)
-	LEAQ (DI)(R13*4), DI
+	VMOVUPS Y3, (R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	SUBQ $4, DX
 	JGE four2
 one2:
@@ -6499,17 +6504,18 @@ tap4:
 	CMPQ R9, DepthwiseArgs_Taps(R8)
 	JGE summed4
 	MOVQ (SI)(R9*8), R11
-	VMOVUPS (R11)(BX*1), Y1
 	MOVQ (DI)(R9*8), R10
+	ADDQ R12, R10
+	VMOVUPS (R11)(BX*1), Y1
 	VFMADD231PS (R10)(BX*1), Y1, Y0
 	INCQ R9
 	JMP tap4
 summed4:
-	MOVQ (DI)(R9*8), R10
 	VMAXPS Y0, Y15, Y0
 	VMINPS Y0, Y14, Y0
-	VMOVUPS Y0, (R10)(BX*1)
-	ADDQ R13, DI
+	VMOVUPS Y0, (R15)(BX*1)
+	ADDQ DepthwiseArgs_OutStep(R8), R15
+	ADDQ R13, R12
 	DECQ DX
 	JNZ single2
 pixels2:
@@ -6525,10 +6531,10 @@ TEXT ·depthwiseGradAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
 	CMPQ DepthwiseGradArgs_Count(R8), $3
 	JNE count
-	MOVQ DepthwiseGradArgs_Taps(R8), R13
-	MOVQ DepthwiseGradArgs_First(R8), R12
-	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_XTap(R8), R12
 	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_XStep(R8), R13
+	MOVQ DepthwiseGradArgs_DYStep(R8), R15
 	MOVQ DepthwiseGradArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
@@ -6568,31 +6574,31 @@ clean:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 start:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y12
-	VMOVUPS 32(R10)(BX*1), Y13
-	VMOVUPS 64(R10)(BX*1), Y14
-	VMOVUPS 96(R10)(BX*1), Y15
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
+	VMOVUPS (R9)(BX*1), Y12
+	VMOVUPS 32(R9)(BX*1), Y13
+	VMOVUPS 64(R9)(BX*1), Y14
+	VMOVUPS 96(R9)(BX*1), Y15
+	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y12, Y0
 	VFMADD231PS 32(R10)(BX*1), Y13, Y1
 	VFMADD231PS 64(R10)(BX*1), Y14, Y2
 	VFMADD231PS 96(R10)(BX*1), Y15, Y3
-	MOVQ 8(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y12, Y4
 	VFMADD231PS 32(R10)(BX*1), Y13, Y5
 	VFMADD231PS 64(R10)(BX*1), Y14, Y6
 	VFMADD231PS 96(R10)(BX*1), Y15, Y7
-	MOVQ 16(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y12, Y8
 	VFMADD231PS 32(R10)(BX*1), Y13, Y9
 	VFMADD231PS 64(R10)(BX*1), Y14, Y10
 	VFMADD231PS 96(R10)(BX*1), Y15, Y11
-	LEAQ 8(DI)(R13*8), DI
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
@@ -6635,19 +6641,19 @@ clean2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 start2:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel2:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y3
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
+	VMOVUPS (R9)(BX*1), Y3
+	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y3, Y0
-	MOVQ 8(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y3, Y1
-	MOVQ 16(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y3, Y2
-	LEAQ 8(DI)(R13*8), DI
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel2
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
@@ -6666,10 +6672,10 @@ done:
 count:
 	CMPQ DepthwiseGradArgs_Count(R8), $5
 	JNE count2
-	MOVQ DepthwiseGradArgs_Taps(R8), R13
-	MOVQ DepthwiseGradArgs_First(R8), R12
-	SHLQ $3, R12
+	MOVQ DepthwiseGradArgs_XTap(R8), R12
 	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_XStep(R8), R13
+	MOVQ DepthwiseGradArgs_DYStep(R8), R15
 	MOVQ DepthwiseGradArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
@@ -6707,29 +6713,29 @@ clean3:
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 start3:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel3:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y10
-	VMOVUPS 32(R10)(BX*1), Y11
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
+	VMOVUPS (R9)(BX*1), Y10
+	VMOVUPS 32(R9)(BX*1), Y11
+	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y10, Y0
 	VFMADD231PS 32(R10)(BX*1), Y11, Y1
-	MOVQ 8(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y10, Y2
 	VFMADD231PS 32(R10)(BX*1), Y11, Y3
-	MOVQ 16(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y10, Y4
 	VFMADD231PS 32(R10)(BX*1), Y11, Y5
-	MOVQ 24(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y10, Y6
 	VFMADD231PS 32(R10)(BX*1), Y11, Y7
-	MOVQ 32(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y10, Y8
 	VFMADD231PS 32(R10)(BX*1), Y11, Y9
-	LEAQ 8(DI)(R13*8), DI
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel3
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
@@ -6778,23 +6784,23 @@ clean4:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 start4:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel4:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y5
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
+	VMOVUPS (R9)(BX*1), Y5
+	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y0
-	MOVQ 8(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y1
-	MOVQ 16(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y2
-	MOVQ 24(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y3
-	MOVQ 32(AX), R10
+	ADDQ R12, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y4
-	LEAQ 8(DI)(R13*8), DI
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel4
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
@@ -6815,10 +6821,12 @@ done2:
 	VZEROUPPER
 	RET
 count2:
-	MOVQ DepthwiseGradArgs_Taps(R8), R13
-	MOVQ DepthwiseGradArgs_First(R8), R12
-	SHLQ $3, R12
+	CMPQ DepthwiseGradArgs_Count(R8), $2
+	JNE count3
+	MOVQ DepthwiseGradArgs_XTap(R8), R12
 	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_XStep(R8), R13
+	MOVQ DepthwiseGradArgs_DYStep(R8), R15
 	MOVQ DepthwiseGradArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
@@ -6833,28 +6841,42 @@ block5:
 	VMOVUPS 64(SI)(BX*1), Y2
 	VMOVUPS 96(SI)(BX*1), Y3
 	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y5
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 96(SI)(BX*1), Y7
+	ADDQ R11, SI
 	JMP start5
 clean5:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 start5:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel5:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y4
-	VMOVUPS 32(R10)(BX*1), Y5
-	VMOVUPS 64(R10)(BX*1), Y6
-	VMOVUPS 96(R10)(BX*1), Y7
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
-	VFMADD231PS (R10)(BX*1), Y4, Y0
-	VFMADD231PS 32(R10)(BX*1), Y5, Y1
-	VFMADD231PS 64(R10)(BX*1), Y6, Y2
-	VFMADD231PS 96(R10)(BX*1), Y7, Y3
-	LEAQ 8(DI)(R13*8), DI
+	VMOVUPS (R9)(BX*1), Y8
+	VMOVUPS 32(R9)(BX*1), Y9
+	VMOVUPS 64(R9)(BX*1), Y10
+	VMOVUPS 96(R9)(BX*1), Y11
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y0
+	VFMADD231PS 32(R10)(BX*1), Y9, Y1
+	VFMADD231PS 64(R10)(BX*1), Y10, Y2
+	VFMADD231PS 96(R10)(BX*1), Y11, Y3
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y4
+	VFMADD231PS 32(R10)(BX*1), Y9, Y5
+	VFMADD231PS 64(R10)(BX*1), Y10, Y6
+	VFMADD231PS 96(R10)(BX*1), Y11, Y7
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel5
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
@@ -6862,6 +6884,11 @@ pixel5:
 	VMOVUPS Y1, 32(SI)(BX*1)
 	VMOVUPS Y2, 64(SI)(BX*1)
 	VMOVUPS Y3, 96(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	VMOVUPS Y5, 32(SI)(BX*1)
+	VMOVUPS Y6, 64(SI)(BX*1)
+	VMOVUPS Y7, 96(SI)(BX*1)
 	ADDQ R11, SI
 	ADDQ $128, BX
 	SUBQ $128, CX
@@ -6877,23 +6904,30 @@ block6:
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
 	JMP start6
 clean6:
 	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 start6:
-	MOVQ DepthwiseGradArgs_Rows(R8), DI
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
 pixel6:
-	MOVQ (DI)(R13*8), R10
-	VMOVUPS (R10)(BX*1), Y1
-	LEAQ (DI)(R12*1), AX
-	MOVQ (AX), R10
-	VFMADD231PS (R10)(BX*1), Y1, Y0
-	LEAQ 8(DI)(R13*8), DI
+	VMOVUPS (R9)(BX*1), Y2
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y2, Y0
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y2, Y1
+	ADDQ R13, DI
+	ADDQ R15, R9
 	DECQ DX
 	JNZ pixel6
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
@@ -6902,6 +6936,243 @@ done3:
 	VZEROUPPER
 	RET
 count3:
+	CMPQ DepthwiseGradArgs_Count(R8), $4
+	JNE count4
+	MOVQ DepthwiseGradArgs_XTap(R8), R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_XStep(R8), R13
+	MOVQ DepthwiseGradArgs_DYStep(R8), R15
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $96, CX
+	JLT narrower4
+block7:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 64(SI)(BX*1), Y5
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS 32(SI)(BX*1), Y7
+	VMOVUPS 64(SI)(BX*1), Y8
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y9
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS 64(SI)(BX*1), Y11
+	ADDQ R11, SI
+	JMP start7
+clean7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+start7:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel7:
+	VMOVUPS (R9)(BX*1), Y12
+	VMOVUPS 32(R9)(BX*1), Y13
+	VMOVUPS 64(R9)(BX*1), Y14
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y12, Y0
+	VFMADD231PS 32(R10)(BX*1), Y13, Y1
+	VFMADD231PS 64(R10)(BX*1), Y14, Y2
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y12, Y3
+	VFMADD231PS 32(R10)(BX*1), Y13, Y4
+	VFMADD231PS 64(R10)(BX*1), Y14, Y5
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y12, Y6
+	VFMADD231PS 32(R10)(BX*1), Y13, Y7
+	VFMADD231PS 64(R10)(BX*1), Y14, Y8
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y12, Y9
+	VFMADD231PS 32(R10)(BX*1), Y13, Y10
+	VFMADD231PS 64(R10)(BX*1), Y14, Y11
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	VMOVUPS Y4, 32(SI)(BX*1)
+	VMOVUPS Y5, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y6, (SI)(BX*1)
+	VMOVUPS Y7, 32(SI)(BX*1)
+	VMOVUPS Y8, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y9, (SI)(BX*1)
+	VMOVUPS Y10, 32(SI)(BX*1)
+	VMOVUPS Y11, 64(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block7
+narrower4:
+	ADDQ $96, CX
+	JEQ done4
+	SUBQ $32, CX
+	JLT done4
+block8:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean8
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	ADDQ R11, SI
+	JMP start8
+clean8:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+start8:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel8:
+	VMOVUPS (R9)(BX*1), Y4
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y1
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y2
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y3
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel8
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y1, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block8
+done4:
+	VZEROUPPER
+	RET
+count4:
+	MOVQ DepthwiseGradArgs_XTap(R8), R12
+	MOVQ DepthwiseGradArgs_SumStride(R8), R11
+	MOVQ DepthwiseGradArgs_XStep(R8), R13
+	MOVQ DepthwiseGradArgs_DYStep(R8), R15
+	MOVQ DepthwiseGradArgs_C(R8), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower5
+block9:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	ADDQ R11, SI
+	JMP start9
+clean9:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+start9:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel9:
+	VMOVUPS (R9)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	VMOVUPS 64(R9)(BX*1), Y6
+	VMOVUPS 96(R9)(BX*1), Y7
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	VFMADD231PS 32(R10)(BX*1), Y5, Y1
+	VFMADD231PS 64(R10)(BX*1), Y6, Y2
+	VFMADD231PS 96(R10)(BX*1), Y7, Y3
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block9
+narrower5:
+	ADDQ $128, CX
+	JEQ done5
+	SUBQ $32, CX
+	JLT done5
+block10:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean10
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	JMP start10
+clean10:
+	VXORPS Y0, Y0, Y0
+start10:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel10:
+	VMOVUPS (R9)(BX*1), Y1
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y1, Y0
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel10
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block10
+done5:
+	VZEROUPPER
+	RET
+count5:
 
 // func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48

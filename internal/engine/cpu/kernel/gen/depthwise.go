@@ -2,9 +2,9 @@ package main
 
 // Depthwise convolution has one multiplication for each value loaded, so its
 // kernels are bound by loads: a block of channels of four pixels shares the loads
-// of its weights. Registers: R8 the arguments, SI the table of weights, DI, AX, R12
-// and R15 the pixels' lines of the table, R13 the bytes of a line, R9 the tap, BX
-// and CX the channels as everywhere.
+// of its weights. Registers: R8 the arguments, DI the table of rows, SI that of
+// weights, R12 the bytes to the current pixel's row, R13 the step, R15 the output,
+// R9 the tap, BX and CX the channels as everywhere.
 
 const depthwisePixels = 4
 
@@ -20,33 +20,28 @@ func (a *asm) depthwise() {
 	a.get("a", "R8")
 	a.op("VBROADCASTSS", "DepthwiseArgs_Lo(R8)", a.wide.r(lo))
 	a.op("VBROADCASTSS", "DepthwiseArgs_Hi(R8)", a.wide.r(hi))
+	a.op("MOVQ", "DepthwiseArgs_Rows(R8)", "DI")
 	a.op("MOVQ", "DepthwiseArgs_Weights(R8)", "SI")
-	a.op("MOVQ", "DepthwiseArgs_Taps(R8)", "R13")
-	a.op("LEAQ", "8(R13*8)", "R13")
+	a.op("MOVQ", "DepthwiseArgs_RowStep(R8)", "R13")
 	a.op("MOVQ", "DepthwiseArgs_C(R8)", "CX")
 	a.op("SHLQ", 2, "CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", a.depthwiseBlocks(), func(b block) {
-		four, one, done := a.label("four"), a.label("one"), a.label("pixels")
-		a.op("MOVQ", "DepthwiseArgs_Rows(R8)", "DI")
+		four, one, single, done := a.label("four"), a.label("one"), a.label("single"), a.label("pixels")
+		a.op("XORL", "R12", "R12")
+		a.op("MOVQ", "DepthwiseArgs_Out(R8)", "R15")
 		a.op("MOVQ", "DepthwiseArgs_Pixels(R8)", "DX")
 		a.op("SUBQ", depthwisePixels, "DX")
 		a.op("JLT", one)
 		a.mark(four)
-		a.op("LEAQ", "(DI)(R13*1)", "AX")
-		a.op("LEAQ", "(DI)(R13*2)", "R12")
-		a.op("LEAQ", "(AX)(R13*2)", "R15")
-		a.depthwisePixels(b, lo, hi, "DI", "AX", "R12", "R15")
-		a.op("LEAQ", "(DI)(R13*4)", "DI")
+		a.depthwiseGroup(b, lo, hi, depthwisePixels)
 		a.op("SUBQ", depthwisePixels, "DX")
 		a.op("JGE", four)
 		a.mark(one)
 		a.op("ADDQ", depthwisePixels, "DX")
 		a.op("JEQ", done)
-		single := a.label("single")
 		a.mark(single)
-		a.depthwisePixels(b, lo, hi, "DI")
-		a.op("ADDQ", "R13", "DI")
+		a.depthwiseGroup(b, lo, hi, 1)
 		a.op("DECQ", "DX")
 		a.op("JNZ", single)
 		a.mark(done)
@@ -54,17 +49,16 @@ func (a *asm) depthwise() {
 	a.ret()
 }
 
-// depthwisePixels computes a block of channels of the pixels whose lines of the
-// table are in registers.
-func (a *asm) depthwisePixels(b block, lo, hi int, lines ...string) {
-	weight := len(lines) * b.n
+// depthwiseGroup computes a block of channels of the next pixels.
+func (a *asm) depthwiseGroup(b block, lo, hi, pixels int) {
+	weight := pixels * b.n
 	bias, start, loop, done := a.label("unbiased"), a.label("start"), a.label("tap"), a.label("summed")
 	a.op("MOVQ", "DepthwiseArgs_Bias(R8)", "R10")
 	a.op("TESTQ", "R10", "R10")
 	a.op("JEQ", bias)
-	for i := range lines {
+	for p := range pixels {
 		for v := range b.n {
-			a.load(b.vec, at("R10", b.vec, v), i*b.n+v)
+			a.load(b.vec, at("R10", b.vec, v), p*b.n+v)
 		}
 	}
 	a.op("JMP", start)
@@ -78,33 +72,38 @@ func (a *asm) depthwisePixels(b block, lo, hi int, lines ...string) {
 	a.op("CMPQ", "R9", "DepthwiseArgs_Taps(R8)")
 	a.op("JGE", done)
 	a.op("MOVQ", "(SI)(R9*8)", "R11")
+	a.op("MOVQ", "(DI)(R9*8)", "R10")
+	a.op("ADDQ", "R12", "R10")
 	for v := range b.n {
 		a.load(b.vec, at("R11", b.vec, v), weight+v)
 	}
-	for i, line := range lines {
-		a.op("MOVQ", "("+line+")(R9*8)", "R10")
+	for p := range pixels {
 		for v := range b.n {
-			a.op("VFMADD231PS", at("R10", b.vec, v), b.r(weight+v), b.r(i*b.n+v))
+			a.op("VFMADD231PS", at("R10", b.vec, v), b.r(weight+v), b.r(p*b.n+v))
+		}
+		if p < pixels-1 {
+			a.op("ADDQ", "R13", "R10")
 		}
 	}
 	a.op("INCQ", "R9")
 	a.op("JMP", loop)
 	a.mark(done)
-	for i, line := range lines {
-		a.op("MOVQ", "("+line+")(R9*8)", "R10")
+	for p := range pixels {
 		for v := range b.n {
-			r := i*b.n + v
+			r := p*b.n + v
 			a.max(b.vec, lo, r)
 			a.min(b.vec, hi, r)
-			a.store(b.vec, r, at("R10", b.vec, v))
+			a.store(b.vec, r, at("R15", b.vec, v))
 		}
+		a.op("ADDQ", "DepthwiseArgs_OutStep(R8)", "R15")
+		a.op("ADDQ", "R13", "R12")
 	}
 }
 
-// depthwiseGrad keeps the sums of 1, 3 or 5 taps in registers.
+// depthwiseGrad keeps the sums of its taps in registers.
 func (a *asm) depthwiseGrad() {
 	a.get("a", "R8")
-	for _, count := range []int{3, 5, 1} {
+	for _, count := range []int{3, 5, 2, 4, 1} {
 		next := a.label("count")
 		if count != 1 {
 			a.op("CMPQ", "DepthwiseGradArgs_Count(R8)", count)
@@ -121,10 +120,10 @@ func (a *asm) depthwiseTaps(count int) {
 	if a.wide == zmm {
 		widths = append(widths, block{ymm, 1})
 	}
-	a.op("MOVQ", "DepthwiseGradArgs_Taps(R8)", "R13")
-	a.op("MOVQ", "DepthwiseGradArgs_First(R8)", "R12")
-	a.op("SHLQ", 3, "R12")
+	a.op("MOVQ", "DepthwiseGradArgs_XTap(R8)", "R12")
 	a.op("MOVQ", "DepthwiseGradArgs_SumStride(R8)", "R11")
+	a.op("MOVQ", "DepthwiseGradArgs_XStep(R8)", "R13")
+	a.op("MOVQ", "DepthwiseGradArgs_DYStep(R8)", "R15")
 	a.op("MOVQ", "DepthwiseGradArgs_C(R8)", "CX")
 	a.op("SHLQ", 2, "CX")
 	a.op("XORL", "BX", "BX")
@@ -146,21 +145,24 @@ func (a *asm) depthwiseTaps(count int) {
 			a.zero(i)
 		}
 		a.mark(start)
-		a.op("MOVQ", "DepthwiseGradArgs_Rows(R8)", "DI")
+		a.op("MOVQ", "DepthwiseGradArgs_X(R8)", "DI")
+		a.op("MOVQ", "DepthwiseGradArgs_DY(R8)", "R9")
 		a.op("MOVQ", "DepthwiseGradArgs_Pixels(R8)", "DX")
 		a.mark(loop)
-		a.op("MOVQ", "(DI)(R13*8)", "R10")
 		for v := range b.n {
-			a.load(b.vec, at("R10", b.vec, v), dy+v)
+			a.load(b.vec, at("R9", b.vec, v), dy+v)
 		}
-		a.op("LEAQ", "(DI)(R12*1)", "AX")
+		a.op("MOVQ", "DI", "R10")
 		for t := range count {
-			a.op("MOVQ", offset(8*t)+"(AX)", "R10")
 			for v := range b.n {
 				a.op("VFMADD231PS", at("R10", b.vec, v), b.r(dy+v), b.r(t*b.n+v))
 			}
+			if t < count-1 {
+				a.op("ADDQ", "R12", "R10")
+			}
 		}
-		a.op("LEAQ", "8(DI)(R13*8)", "DI")
+		a.op("ADDQ", "R13", "DI")
+		a.op("ADDQ", "R15", "R9")
 		a.op("DECQ", "DX")
 		a.op("JNZ", loop)
 		a.op("MOVQ", "DepthwiseGradArgs_Sum(R8)", "SI")

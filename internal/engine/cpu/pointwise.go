@@ -1,0 +1,53 @@
+package cpu
+
+import (
+	"graft/internal/graph"
+)
+
+// A pointwiseBackTask finds both gradients of a 1x1 convolution block by block, so
+// that the output's gradient, a virtual tensor, is computed once and never stored.
+// Its items are those of the weight's gradient: parts of the batch, fixed by shape.
+type pointwiseBackTask struct {
+	input  *gatherTask
+	weight *weightGradTask
+}
+
+func (t *pointwiseBackTask) items(n int) int { return t.weight.items(n) }
+
+func (t *pointwiseBackTask) run(w *worker, item, n int) {
+	g, wg := t.input, t.weight
+	c := &g.classes[0]
+	total := n * c.count
+	blocks := (total + g.block - 1) / g.block
+	from, to := blocks*item/gradSplits, blocks*(item+1)/gradSplits
+	if from >= to {
+		clear(wg.split(item))
+		return
+	}
+	for b := from; b < to; b++ {
+		m0 := b * g.block
+		m1 := min(m0+g.block, total)
+		dy := g.in.open(w, 0, m0, m1-m0)
+		g.tilesFrom(w, c, m0, m1, 0, g.panels, dy)
+		if g.normSums != nil {
+			g.normSums.columns(b, m0, m1-m0, 0, g.out.cp)
+		}
+		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
+	}
+}
+
+// emitPointwiseBack adds the task for convolution f, whose input gradient is planned.
+func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
+	weight := t.weightGrad(f, input.in)
+	input.block = min(input.block, weightGradPixels/t.set.MR*t.set.MR)
+	weight.sums = t.p.whole("gradient's splits", gradSplits*weight.bytes(), t.net.batch)
+	rows, out := input.tableSize()
+	t.net.tableRows = max(t.net.tableRows, rows, len(weight.class.taps)*weightGradPixels)
+	t.net.tableOut = max(t.net.tableOut, out)
+	t.net.zeroFloats = max(t.net.zeroFloats, input.k)
+	t.slot(input.in, input.block)
+	t.slot(weight.in, input.block)
+	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.normSums}
+	t.p.emit(&pointwiseBackTask{input, weight}, input.in, input.out, input.add, weight.in, weight.sums)
+	t.p.emit(&splitGradTask{weight}, weight.sums)
+}

@@ -1,0 +1,135 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"graft/internal/engine/cpu/kernel"
+	"graft/internal/graph"
+)
+
+// A virtual tensor is never stored: those who read it compute the rows they need,
+// just before, into memory of their own that stays in the cache. It is what a
+// BatchNorm makes of its input, or of its output's gradient: a few operations for
+// each value, while the way to main memory and back costs many times that.
+//
+// Only tasks that call open can read one. See docs/performance.md.
+type virtual struct {
+	set   *kernel.Set
+	x     *tensor
+	state *normState
+	act   kernel.Act // forward: act(x*scale + shift)
+	back  bool       // the gradient instead, of the norm's input
+	g     gradient
+}
+
+// sources are the tensors it is computed from.
+func (v *virtual) sources() []*tensor {
+	if v.back {
+		return []*tensor{v.x, v.g.t, v.g.mask}
+	}
+	return []*tensor{v.x}
+}
+
+// fill computes rows pixels from pixel m0 on, counted over the batch.
+func (v *virtual) fill(dst unsafe.Pointer, stride, m0, rows int) {
+	s, x, xs, c := v.state, v.x.row(m0), v.x.stride, v.x.cp
+	p := func(f []float32) unsafe.Pointer { return unsafe.Pointer(&f[0]) }
+	if !v.back {
+		if lo, hi, clamps := limits(v.act); clamps && hi == inf {
+			v.set.ScaleShift(dst, stride, x, xs, nil, 0, rows, c, p(s.scale), p(s.shift), lo)
+		} else {
+			v.set.NormActivate(dst, stride, x, xs, rows, c, p(s.scale), p(s.shift), v.act)
+		}
+		return
+	}
+	dy, dys, z, zs := v.g.row(m0)
+	if v.g.act != kernel.Identity {
+		v.set.NormActGrad(dst, stride, dy, dys, x, xs, rows, c, p(s.a), p(s.b), p(s.d), p(s.mean), p(s.scale), p(s.shift), v.g.act)
+		return
+	}
+	v.set.NormGrad(dst, stride, dy, dys, z, zs, x, xs, rows, c, p(s.a), p(s.b), p(s.d), p(s.mean), nil, 0)
+}
+
+// virtual makes a tensor of that shape which is computed where it is read.
+func (l *lowering) virtual(name string, s graph.Shape, v *virtual) *tensor {
+	cp := roundUp(s.C, vec)
+	t := &tensor{name: name, h: s.H, w: s.W, c: s.C, cp: cp, stride: cp * 4, bytes: s.H * s.W * cp * 4, virtual: v}
+	t.root = t
+	return t
+}
+
+// open makes pixels [m0, m0+rows) of a tensor, counted over the batch, readable
+// and returns the address that pixel 0 has, or would have.
+func (t *tensor) open(w *worker, slot, m0, rows int) uintptr {
+	if t.virtual == nil {
+		return t.addr()
+	}
+	dst := unsafe.Pointer(&w.slots[slot][0])
+	t.virtual.fill(dst, t.stride, m0, rows)
+	return uintptr(dst) - uintptr(m0*t.stride)
+}
+
+// slot makes the workers' memory for virtual rows large enough.
+func (l *lowering) slot(t *tensor, rows int) {
+	if t.virtual != nil {
+		l.net.slotFloats = max(l.net.slotFloats, rows*t.cp)
+	}
+}
+
+// pointwise reports whether a node is a convolution of single pixels.
+func (l *lowering) pointwise(n *graph.Node) bool {
+	w := n.Window
+	return n.Op == graph.Conv && w.Kernel == 1 && w.Stride == 1 && w.Pad == 0 && w.Groups == 1 && n.In[0] != 0
+}
+
+// smallWeight reports whether a weight's gradient is cut by pixels, so that each
+// pixel's rows are read by one worker only.
+func (l *lowering) smallWeight(n *graph.Node) bool {
+	lay := &l.net.layouts[n.Params[0]]
+	return lay.size*4 <= splitGradBytes
+}
+
+// opens reports whether all users of a node can read it as a virtual tensor.
+func (l *lowering) opens(i int) bool {
+	if i == l.g.Logits || l.homes[i] != nil || len(l.users[i]) == 0 {
+		return false
+	}
+	for _, u := range l.users[i] {
+		n := &l.g.Nodes[u]
+		if !depthwise(l.g, n) && !(l.pointwise(n) && l.smallWeight(n)) {
+			return false
+		}
+	}
+	return true
+}
+
+// virtualGradient reports whether the input gradient of a BatchNorm, node i, is
+// read by the gradients of the convolution before it alone, right after.
+func (t *training) virtualGradient(i int) bool {
+	nodes := t.g.Nodes
+	conv := nodes[nodes[i].Of].In[0]
+	f := &nodes[conv]
+	if i+2 >= len(nodes) || t.lastUser[i] != i+2 || len(t.users[conv]) != 1 || len(f.Params) != 1 {
+		return false
+	}
+	w, x := &nodes[i+1], &nodes[i+2]
+	return w.Of == conv && w.Kind == graph.ParamGrad && x.Of == conv && x.Kind == graph.InputGrad &&
+		(depthwise(t.g, f) || t.pointwise(f) && t.smallWeight(f))
+}
+
+// A producer is a task that writes a gradient in chunks of whole pixels and can
+// find sums of each right after.
+type producer struct {
+	step  int // in the program
+	chunk int // pixels
+	sums  **normGradSumsTask
+}
+
+// produced returns the task that wrote g last and nobody has touched since, or nil.
+func (t *training) produced(g *tensor) *producer {
+	p := t.producers[g]
+	if p == nil || g.root.last != p.step {
+		return nil
+	}
+	return p
+}
