@@ -56,6 +56,9 @@ func (t *training) paramGrad(i int) {
 	if f.Op == graph.Conv && t.winograd(x, dy, w) {
 		t.emitTiledGrad(task)
 	} else {
+		if t.pairs != nil && f.Op == graph.Conv {
+			t.roundGrad(task)
+		}
 		t.emitWeightGrad(task)
 	}
 	if len(n.Params) > 1 {
@@ -253,7 +256,7 @@ func (t *training) convInput(i int) {
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
-	t.emitConv(task, w, true, "")
+	t.emitConv(f, task, w, true, "")
 }
 
 func (t *training) normInput(i int) {

@@ -30,6 +30,7 @@ type gatherTask struct {
 	block   int
 
 	weights  unsafe.Pointer // panels
+	rowTaps  bool           // in is a staged picture
 	k        int            // channels a tap
 	tapBytes int
 	taps     int // of the weights, used or not
@@ -66,31 +67,35 @@ func (t *gatherTask) run(w *worker, item, n int) {
 	blocks, groups := t.cut(n)
 	block, group := item%blocks, item/blocks
 	p0, p1 := t.panels*group/groups, t.panels*(group+1)/groups
-	for i := range t.classes {
-		c := &t.classes[i]
-		in := (n*c.count + t.block - 1) / t.block
-		if block >= in {
-			block -= in
-			continue
-		}
-		m0 := block * t.block
-		m1 := min(m0+t.block, n*c.count)
-		if len(c.taps) == 0 {
-			t.untouched(w, c, m0, m1)
-		} else {
-			t.tiles(w, c, m0, m1, p0, p1)
-		}
-		if t.stats != nil {
-			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
-			t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
-		}
-		return
+	c, block0, m0, m1 := t.place(block, n)
+	if len(t.classes[c].taps) == 0 {
+		t.untouched(w, &t.classes[c], m0, m1)
+	} else {
+		t.table(w, &t.classes[c], m0, m1, t.in.addr(), t.in.bytes)
+		t.panelTiles(w, &t.classes[c], m0, m1, p0, p1)
+	}
+	if t.stats != nil {
+		c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
+		t.stats.moments(t.set, t.out, block0, m0, m1, c0, c1)
 	}
 }
 
-// tiles computes output pixels [m0, m1) of a class for panels [p0, p1).
-func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
-	t.table(w, c, m0, m1)
+// place is the class of a block, its number among the class's, and its pixels.
+func (t *gatherTask) place(block, n int) (class, own, m0, m1 int) {
+	for i := range t.classes {
+		in := (n*t.classes[i].count + t.block - 1) / t.block
+		if block < in {
+			m0 = block * t.block
+			return i, block, m0, min(m0+t.block, n*t.classes[i].count)
+		}
+		block -= in
+	}
+	panic("cpu: no such block")
+}
+
+// panelTiles computes output pixels [m0, m1) of a class for panels [p0, p1), from
+// the worker's tables.
+func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 	a := &w.tile
 	a.Taps, a.K = len(c.taps), t.k
 	a.Lo, a.Hi = t.lo, t.hi
@@ -131,13 +136,13 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 
 // table fills the worker's row tables for pixels [m0, m1): the tiles one after
 // another, each with a line of row addresses and a weight offset for every tap.
-func (t *gatherTask) table(w *worker, c *class, m0, m1 int) {
-	sample := t.in.bytes
+// The input lies at base, sample bytes a sample.
+func (t *gatherTask) table(w *worker, c *class, m0, m1 int, base uintptr, sample int) {
 	taps := len(c.taps)
 	rows := t.set.Rows
 	zero := uintptr(t.zeros)
 	img, px := m0/c.count, m0%c.count
-	from := t.in.addr() + uintptr(img*sample)
+	from := base + uintptr(img*sample)
 	to := t.out.addr() + uintptr(img*t.out.bytes)
 	at, v := 0, 0
 	for m := m0; m < m1; {
@@ -217,7 +222,8 @@ type weightGradTask struct {
 	panels   int
 	zeros    unsafe.Pointer
 	net      *network
-	sums     *tensor // of the splits, or nil
+	sums     *tensor    // of the splits, or nil
+	order    []gradUnit // of products of bfloat16, or nil
 }
 
 const (
@@ -261,6 +267,10 @@ func (t *weightGradTask) run(w *worker, item, n int) {
 
 // sum writes units [u0, u1) of the gradient of pixels [m0, m1), or adds them.
 func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
+	if t.order != nil {
+		t.sumPairs(w, u0, u1, m0, m1, grad, acc)
+		return
+	}
 	nr := t.set.NR
 	taps := len(t.class.taps)
 	a := &w.grad
@@ -290,6 +300,10 @@ func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer,
 // unit is the panel, tap and chunk of unit u: a panel's units follow one another, so that
 // its columns of dy stay in the first-level cache.
 func (t *weightGradTask) unit(u int) (panel, tap, chunk int) {
+	if t.order != nil {
+		o := &t.order[u]
+		return o.panel, o.tap, o.chunk
+	}
 	chunks, taps := len(t.chunks), len(t.class.taps)
 	return u / (chunks * taps), u / chunks % taps, u % chunks
 }

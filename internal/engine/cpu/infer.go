@@ -99,6 +99,7 @@ func (t *inference) chain(i int, c chain) {
 	lay := &t.net.layouts[n.Params[0]]
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
 	dst := src
+	var pairs *pairTask
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
 		rows = winoPoints * lay.kr
 		src = floats(lay.panels * rows * lay.nr)
@@ -111,10 +112,19 @@ func (t *inference) chain(i int, c chain) {
 			dst = floats(lay.size)
 			g.weights = unsafe.Pointer(&dst[0])
 		}
-		t.emitGather(g)
+		if t.rounds(n, g.k, g.rowTaps) {
+			var r *roundedTask
+			r, pairs = t.rounded(g, lay.kernel)
+			t.p.emit(r, r.in, r.out, r.add)
+		} else {
+			t.emitGather(g)
+		}
 	}
 	if norm != nil {
 		t.fold = append(t.fold, &foldTask{set: t.set, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
+	}
+	if pairs != nil {
+		t.fold = append(t.fold, pairs) // of the folded weights
 	}
 }
 

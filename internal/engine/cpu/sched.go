@@ -27,6 +27,7 @@ type worker struct {
 	grad kernel.GradArgs
 	pool []kernel.PoolEntry
 
+	scratch          []float32 // operands rounded
 	planes           []float32 // of a block of Winograd's tiles
 	wino             []float32 // the transforms' own
 	tileIn           [36]uintptr
