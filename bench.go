@@ -20,23 +20,25 @@ import (
 type BenchConfig struct {
 	Model          string
 	Batch, Threads int
-	Seconds        float64 // for training and for inference each
+	Precision      Precision // "" is Auto
+	Seconds        float64   // for training and for inference each
 }
 
 // A BenchResult is the speed of a network and of the machine, in one run.
 type BenchResult struct {
-	Model       string  `json:"model"`
-	Batch       int     `json:"batch"`
-	Threads     int     `json:"threads"`
-	ISA         string  `json:"isa"`
-	TrainImgS   float64 `json:"train_img_s"`
-	InferImgS   float64 `json:"infer_img_s"`
-	TrainGFLOPS float64 `json:"train_gflops"`
-	InferGFLOPS float64 `json:"infer_gflops"`
-	PeakGFLOPS  float64 `json:"peak_gflops"` // of ISA, all threads
-	TrainRoof   float64 `json:"train_roof"`  // share of the peak
-	InferRoof   float64 `json:"infer_roof"`
-	Peaks       []Peak  `json:"peaks"`
+	Model       string    `json:"model"`
+	Batch       int       `json:"batch"`
+	Threads     int       `json:"threads"`
+	ISA         string    `json:"isa"`
+	TrainImgS   float64   `json:"train_img_s"`
+	InferImgS   float64   `json:"infer_img_s"`
+	TrainGFLOPS float64   `json:"train_gflops"`
+	InferGFLOPS float64   `json:"infer_gflops"`
+	PeakGFLOPS  float64   `json:"peak_gflops"` // of ISA and precision, all threads
+	TrainRoof   float64   `json:"train_roof"`  // share of the peak
+	InferRoof   float64   `json:"infer_roof"`
+	Peaks       []Peak    `json:"peaks"`
+	Precision   Precision `json:"precision"` // fp32 or bf16: what was measured
 }
 
 // A Peak is the speed of fused multiply-adds on registers with an instruction set.
@@ -60,7 +62,10 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(c.Threads)
+	if c.Precision, err = c.Precision.resolve(); err != nil {
+		return nil, err
+	}
+	e, err := newEngine(c.Threads, c.Precision)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,11 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 	defer net.Close()
 	train.Load(net, model.Initialise(g, 1))
 	b := &bench{net: net, g: g, batch: randomBatch(g, c.Batch)}
-	r := &BenchResult{Model: m.Name, Batch: c.Batch, Threads: c.Threads, ISA: set.Name}
+	r := &BenchResult{Model: m.Name, Batch: c.Batch, Threads: c.Threads, ISA: set.Name, Precision: c.Precision}
+	roof := fp32Roof(set)
+	if c.Precision == BF16 {
+		roof = bf16Roof(set)
+	}
 	var peaks []float64
 	measure := func(step func() error) (float64, error) {
 		var times []float64
@@ -81,7 +90,7 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 				return 0, err
 			}
 			if i%4 == 0 {
-				peaks = append(peaks, peak(set, c.Threads, 40*time.Millisecond))
+				peaks = append(peaks, roof.measure(c.Threads))
 			}
 			start := time.Now()
 			if err := step(); err != nil {
@@ -100,11 +109,10 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 		return nil, err
 	}
 	for _, s := range kernel.Available() {
-		p := Peak{ISA: s.Name}
-		if p.GFLOPS = peak(s, c.Threads, 40*time.Millisecond); s == set {
-			p.GFLOPS = median(peaks)
+		if s.BF16 != nil {
+			r.Peaks = append(r.Peaks, Peak{s.Name + " bf16", bf16Roof(s).measure(c.Threads)})
 		}
-		r.Peaks = append(r.Peaks, p)
+		r.Peaks = append(r.Peaks, Peak{s.Name, fp32Roof(s).measure(c.Threads)})
 	}
 	forward, step := flops(g)
 	r.PeakGFLOPS = median(peaks)
@@ -172,13 +180,22 @@ func (b *bench) infer() error {
 	return b.net.Infer(b.batch.X, b.batch.N, b.logits)
 }
 
-// peak runs the register-resident loop on all threads for about that long and
-// returns GFLOPS.
-func peak(set *kernel.Set, threads int, about time.Duration) float64 {
+// A roof is a loop of multiplications on registers, flops operations an iteration.
+type roof struct {
+	run   func(n int)
+	flops int
+}
+
+func fp32Roof(s *kernel.Set) roof { return roof{s.Peak, s.PeakFlops} }
+func bf16Roof(s *kernel.Set) roof { return roof{s.BF16.Peak, s.BF16.PeakFlops} }
+
+// measure runs the loop on all threads for about 40 ms and returns GFLOPS.
+func (r roof) measure(threads int) float64 {
+	const about = 40 * time.Millisecond
 	n := 1000
 	for {
 		start := time.Now()
-		set.Peak(n)
+		r.run(n)
 		if d := time.Since(start); d > about/20 {
 			n = max(1, int(float64(n)*about.Seconds()/d.Seconds()))
 			break
@@ -188,10 +205,10 @@ func peak(set *kernel.Set, threads int, about time.Duration) float64 {
 	var wg sync.WaitGroup
 	start := time.Now()
 	for range threads {
-		wg.Go(func() { set.Peak(n) })
+		wg.Go(func() { r.run(n) })
 	}
 	wg.Wait()
-	return float64(threads) * float64(n) * float64(set.PeakFlops) / time.Since(start).Seconds() / 1e9
+	return float64(threads) * float64(n) * float64(r.flops) / time.Since(start).Seconds() / 1e9
 }
 
 func median(v []float64) float64 {

@@ -52,10 +52,16 @@ type LabelProb struct {
 const batchSize = 32
 
 // Open loads a classifier from a run directory (its best model) or a model file.
-func Open(path string) (*Classifier, error) { return OpenThreads(path, 0) }
+func Open(path string) (*Classifier, error) { return OpenWith(path, OpenOptions{}) }
 
-// OpenThreads is Open with a number of threads, 0 for one a processor.
-func OpenThreads(path string, threads int) (*Classifier, error) {
+// OpenOptions say how a classifier computes.
+type OpenOptions struct {
+	Threads   int       // 0 is one a processor
+	Precision Precision // "" is Auto
+}
+
+// OpenWith is Open with options.
+func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	file, err := rundir.Find(path)
 	if err != nil {
 		return nil, err
@@ -77,7 +83,7 @@ func OpenThreads(path string, threads int) (*Classifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if c.engine, err = newEngine(threads); err != nil {
+	if c.engine, err = newEngine(o.Threads, o.Precision); err != nil {
 		return nil, err
 	}
 	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: batchSize}); err != nil {

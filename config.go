@@ -38,10 +38,11 @@ type Config struct {
 	EXIF       string // apply (the default) or ignore the orientation tag
 	CacheBytes int    // for decoded pictures; 0 is 384 MB, negative is none
 
-	Threads int    // 0 is as many as there are processors
-	Out     string // the run's directory; "" is runs/DATA-MODEL, numbered where that exists
-	Force   bool   // replace a run that is there
-	Command []string
+	Threads   int       // 0 is as many as there are processors
+	Precision Precision // "" is Auto
+	Out       string    // the run's directory; "" is runs/DATA-MODEL, numbered where that exists
+	Force     bool      // replace a run that is there
+	Command   []string
 
 	// Events hears of what happens: Plan, Checking, Fetching, Finding, Progress,
 	// Epoch, Warning and Done values, from one goroutine at a time. It may be nil.

@@ -18,9 +18,10 @@ type EvalConfig struct {
 	Data  string
 	// All measures on every picture. Otherwise a folder with a test or validation
 	// part is measured on that, and one without on what the run held out of it.
-	All     bool
-	Threads int
-	Events  func(Event) // Checking, Fetching, Finding, Warning; may be nil
+	All       bool
+	Threads   int
+	Precision Precision
+	Events    func(Event) // Checking, Fetching, Finding, Warning; may be nil
 }
 
 // An Evaluation is what a model got right.
@@ -38,7 +39,7 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	if e.Events == nil {
 		e.Events = func(Event) {}
 	}
-	c, err := OpenThreads(e.Model, e.Threads)
+	c, err := OpenWith(e.Model, OpenOptions{e.Threads, e.Precision})
 	if err != nil {
 		return nil, err
 	}

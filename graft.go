@@ -23,7 +23,6 @@ import (
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
-	"graft/internal/engine/cpu"
 	"graft/internal/fetch"
 	"graft/internal/graph"
 	"graft/internal/model"
@@ -45,9 +44,6 @@ type Run struct {
 	ImagesPerSec float64 // of training steps, waits for data included
 	Interrupted  bool
 }
-
-// newEngine is the one place that chooses an engine.
-func newEngine(threads int) (engine.Engine, error) { return cpu.New(cpu.Options{Threads: threads}) }
 
 // A session is a training run being prepared.
 type session struct {
@@ -95,7 +91,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if s.recipe, err = c.recipe(); err != nil {
 		return err
 	}
-	if s.engine, err = newEngine(c.Threads); err != nil {
+	if s.engine, err = newEngine(c.Threads, c.Precision); err != nil {
 		return err
 	}
 	if c.Out != "" {

@@ -17,7 +17,8 @@ func newBench() *cobra.Command {
 		Short: "Measure training and inference, beside this machine's peak",
 		Long: `Measures images a second, GFLOPS and the share of this machine's peak: that of fused multiply-adds
 on registers, measured in the same run, between the others. A training step counts as three forward
-passes less the first layer's input gradient, two operations a multiply-add.
+passes less the first layer's input gradient, two operations a multiply-add. In bf16 the peak is
+that of bf16.
 GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -33,9 +34,9 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 				return json.NewEncoder(w).Encode(r)
 			}
 			for _, p := range r.Peaks {
-				fmt.Fprintf(w, "peak %-8s %7.1f GFLOPS on %d threads\n", p.ISA, p.GFLOPS, r.Threads)
+				fmt.Fprintf(w, "peak %-11s %7.1f GFLOPS on %d threads\n", p.ISA, p.GFLOPS, r.Threads)
 			}
-			fmt.Fprintf(w, "%s, batch %d, %s, %d threads\n", r.Model, r.Batch, r.ISA, r.Threads)
+			fmt.Fprintf(w, "%s, batch %d, %s, %d threads\n", r.Model, r.Batch, r.ISA+" "+string(r.Precision), r.Threads)
 			fmt.Fprintf(w, "training   %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.TrainImgS, r.TrainGFLOPS, 100*r.TrainRoof)
 			fmt.Fprintf(w, "inference  %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.InferImgS, r.InferGFLOPS, 100*r.InferRoof)
 			return nil
@@ -44,6 +45,7 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 	c.Flags().StringVar(&b.Model, "model", "resnet18", "network to measure")
 	c.Flags().IntVar(&b.Batch, "batch", 32, "pictures a step")
 	c.Flags().IntVar(&b.Threads, "threads", 0, "processors to use (default all)")
+	precisionFlag(c.Flags(), (*string)(&b.Precision))
 	c.Flags().Float64Var(&b.Seconds, "seconds", 4, "time for training and for inference each")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")
 	return c

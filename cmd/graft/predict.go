@@ -30,7 +30,7 @@ type predictor struct {
 func newPredict() *cobra.Command {
 	var asJSON, asCSV bool
 	var topk, threads int
-	var tensors string
+	var tensors, precision string
 	c := &cobra.Command{
 		Use:     "predict RUN|MODEL-FILE PATH...",
 		Short:   "Say which class pictures are of, a line each",
@@ -44,7 +44,7 @@ func newPredict() *cobra.Command {
 			if topk < 1 {
 				return usageError{fmt.Errorf("--top-k is %d, must be at least 1", topk)}
 			}
-			model, err := graft.OpenThreads(args[0], threads)
+			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision)})
 			if err != nil {
 				return err
 			}
@@ -69,6 +69,7 @@ func newPredict() *cobra.Command {
 	c.Flags().BoolVar(&asCSV, "csv", false, "comma-separated values with a header")
 	c.Flags().IntVar(&topk, "top-k", 5, "how many classes to name")
 	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
+	precisionFlag(c.Flags(), &precision)
 	c.Flags().StringVar(&tensors, "tensors", "", "write what the network reads and its logits to this safetensors file instead")
 	return c
 }

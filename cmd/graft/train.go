@@ -60,6 +60,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
 	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
 	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")
+	precisionFlag(p, (*string)(&f.c.Precision))
 	p.StringVar(&f.c.Out, "out", "", "directory of the run (default runs/DATA-MODEL)")
 	p.BoolVar(&f.c.Force, "force", false, "replace the run in --out")
 	p.StringVar(&f.c.Leaks, "leaks", "keep", "training pictures that stand in test or val too: keep or drop")

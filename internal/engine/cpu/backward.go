@@ -60,6 +60,9 @@ func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 	if f.Op == graph.Conv && t.winograd(task.in, dy, w) {
 		t.emitTiledGrad(task)
 	} else {
+		if t.pairs != nil && f.Op == graph.Conv {
+			t.roundGrad(task)
+		}
 		t.emitWeightGrad(task)
 	}
 }
@@ -346,7 +349,7 @@ func (t *training) convInput(i int) {
 		t.emitPointwiseBack(task, f)
 		return
 	}
-	t.emitConv(task, w, true, "")
+	t.emitConv(f, task, w, true, "")
 }
 
 func (t *training) normInput(i int) {

@@ -30,6 +30,7 @@ type gatherTask struct {
 	block   int
 
 	weights  unsafe.Pointer // panels
+	rowTaps  bool           // in is a staged picture
 	k        int            // channels a tap
 	tapBytes int
 	taps     int // of the weights, used or not
@@ -68,31 +69,38 @@ func (t *gatherTask) run(w *worker, item, n int) {
 	blocks, groups := t.cut(n)
 	block, group := item%blocks, item/blocks
 	p0, p1 := t.panels*group/groups, t.panels*(group+1)/groups
-	for i := range t.classes {
-		c := &t.classes[i]
-		in := (n*c.count + t.block - 1) / t.block
-		if block >= in {
-			block -= in
-			continue
-		}
-		m0 := block * t.block
-		m1 := min(m0+t.block, n*c.count)
-		if len(c.taps) == 0 {
-			t.untouched(w, c, m0, m1)
-		} else {
-			t.tiles(w, c, m0, m1, p0, p1)
-		}
-		t.activate(m0, m1, p0, p1)
-		if t.stats != nil {
-			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
-			t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
-		}
-		if t.normSums != nil {
-			c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
-			t.normSums.columns(block, m0, m1-m0, c0, c1)
-		}
-		return
+	c, own, m0, m1 := t.place(block, n)
+	if len(t.classes[c].taps) == 0 {
+		t.untouched(w, &t.classes[c], m0, m1)
+	} else {
+		t.tiles(w, &t.classes[c], m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0))
 	}
+	t.finish(own, m0, m1, p0, p1)
+}
+
+// finish does what follows the products of a block, in panels [p0, p1).
+func (t *gatherTask) finish(block, m0, m1, p0, p1 int) {
+	t.activate(m0, m1, p0, p1)
+	c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
+	if t.stats != nil {
+		t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
+	}
+	if t.normSums != nil {
+		t.normSums.columns(block, m0, m1-m0, c0, c1)
+	}
+}
+
+// place is the class of a block, its number among the class's, and its pixels.
+func (t *gatherTask) place(block, n int) (class, own, m0, m1 int) {
+	for i := range t.classes {
+		in := (n*t.classes[i].count + t.block - 1) / t.block
+		if block < in {
+			m0 = block * t.block
+			return i, block, m0, min(m0+t.block, n*t.classes[i].count)
+		}
+		block -= in
+	}
+	panic("cpu: no such block")
 }
 
 // activate applies the activation to pixels [m0, m1) of panels [p0, p1).
@@ -105,14 +113,16 @@ func (t *gatherTask) activate(m0, m1, p0, p1 int) {
 	t.set.Activate(y, t.out.stride, y, t.out.stride, m1-m0, min(p1*t.set.NR, t.out.cp)-c0, t.act)
 }
 
-// tiles computes output pixels [m0, m1) of a class for panels [p0, p1).
-func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int) {
-	t.tilesFrom(w, c, m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0))
+// tiles computes output pixels [m0, m1) of a class for panels [p0, p1); in is where
+// the input starts.
+func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int, in uintptr) {
+	t.table(w, c, m0, m1, in, t.in.bytes)
+	t.panelTiles(w, c, m0, m1, p0, p1)
 }
 
-// tilesFrom does that with the input at the address in.
-func (t *gatherTask) tilesFrom(w *worker, c *class, m0, m1, p0, p1 int, in uintptr) {
-	t.table(w, c, m0, m1, in)
+// panelTiles computes output pixels [m0, m1) of a class for panels [p0, p1), from
+// the worker's tables.
+func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 	a := &w.tile
 	a.Taps, a.K = len(c.taps), t.k
 	a.Lo, a.Hi = t.lo, t.hi
@@ -152,15 +162,14 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 }
 
 // table fills the worker's row tables for pixels [m0, m1): the tiles one after
-// another, each with a line of row addresses and a weight offset for every tap. in is where the
-// input starts.
-func (t *gatherTask) table(w *worker, c *class, m0, m1 int, in uintptr) {
-	sample := t.in.bytes
+// another, each with a line of row addresses and a weight offset for every tap.
+// The input lies at base, sample bytes a sample.
+func (t *gatherTask) table(w *worker, c *class, m0, m1 int, base uintptr, sample int) {
 	taps := len(c.taps)
 	rows := t.set.Rows
 	zero := uintptr(t.zeros)
 	img, px := m0/c.count, m0%c.count
-	from := in + uintptr(img*sample)
+	from := base + uintptr(img*sample)
 	to := t.out.addr() + uintptr(img*t.out.bytes)
 	at, v := 0, 0
 	for m := m0; m < m1; {
@@ -240,7 +249,8 @@ type weightGradTask struct {
 	panels   int
 	zeros    unsafe.Pointer
 	net      *network
-	sums     *tensor // of the splits, or nil
+	sums     *tensor    // of the splits, or nil
+	order    []gradUnit // of products of bfloat16, or nil
 }
 
 const (
@@ -283,6 +293,10 @@ func (t *weightGradTask) run(w *worker, item, n int) {
 
 // sum writes units [u0, u1) of the gradient of pixels [m0, m1), or adds them.
 func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
+	if t.order != nil {
+		t.sumPairs(w, u0, u1, m0, m1, grad, acc)
+		return
+	}
 	for b := m0; b < m1; b += weightGradPixels {
 		n := min(weightGradPixels, m1-b)
 		t.block(w, u0, u1, b, n, grad, acc || b > m0, t.dy.open(w, 0, b, n))
@@ -322,6 +336,10 @@ func (t *weightGradTask) split(i int) []float32 {
 // unit is the panel, tap and chunk of unit u: a panel's units follow one another, so that
 // its columns of dy stay in the first-level cache.
 func (t *weightGradTask) unit(u int) (panel, tap, chunk int) {
+	if t.order != nil {
+		o := &t.order[u]
+		return o.panel, o.tap, o.chunk
+	}
 	chunks, taps := len(t.chunks), len(t.class.taps)
 	return u / (chunks * taps), u / chunks % taps, u % chunks
 }

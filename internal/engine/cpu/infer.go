@@ -124,6 +124,7 @@ func (t *inference) chain(i int, c chain) {
 	lay := &t.net.layouts[n.Params[0]]
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
 	dst := src
+	var pairs *pairTask
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
 		if g.act = c.act; c.act == kernel.ReLU { // the transform back limits from below only
 			g.act, g.lo = kernel.Identity, 0
@@ -143,10 +144,19 @@ func (t *inference) chain(i int, c chain) {
 		if g.lo, g.hi, clamps = limits(c.act); !clamps {
 			g.act = c.act
 		}
-		t.emitGather(g)
+		if t.rounds(n, g.k, g.rowTaps) {
+			var r *roundedTask
+			r, pairs = t.rounded(g, lay.kernel)
+			t.p.emit(r, r.in, r.out, r.add)
+		} else {
+			t.emitGather(g)
+		}
 	}
 	if norm != nil {
 		t.fold = append(t.fold, &foldTask{set: t.set, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
+	}
+	if pairs != nil {
+		t.fold = append(t.fold, pairs) // of the folded weights
 	}
 }
 

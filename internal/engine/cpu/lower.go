@@ -9,10 +9,11 @@ import (
 // together, which share buffers, and in which order. train.go lowers a step,
 // infer.go an inference; what both need is here.
 type lowering struct {
-	net *network
-	set *kernel.Set
-	g   *graph.Graph
-	p   *program
+	net   *network
+	set   *kernel.Set
+	pairs *kernel.Set // nil in float32
+	g     *graph.Graph
+	p     *program
 
 	value  []*tensor // output of each forward node
 	stages map[stageKey]*stage
@@ -30,7 +31,7 @@ type stageKey struct {
 }
 
 func newLowering(net *network, g *graph.Graph) *lowering {
-	l := &lowering{net: net, set: net.set, g: g, p: &program{},
+	l := &lowering{net: net, set: net.set, pairs: net.pairs, g: g, p: &program{},
 		value: make([]*tensor, len(g.Nodes)), stages: map[stageKey]*stage{},
 		users: make([][]int, len(g.Nodes)), lastUser: make([]int, len(g.Nodes)), homes: map[int]*tensor{}}
 	for i := range g.Nodes {
@@ -154,7 +155,7 @@ func (l *lowering) gather(n *graph.Node, out *tensor) *gatherTask {
 		weights: l.net.pointer(lay.offset)}
 	var w graph.Window
 	t.in, w = l.window(n)
-	if lay.rowTaps {
+	if t.rowTaps = lay.rowTaps; t.rowTaps {
 		t.classes = []class{rowClass(l.stage(w.Pad, true), out, w)}
 	} else {
 		t.classes = []class{forwardClass(t.in, out, w)}

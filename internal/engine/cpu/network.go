@@ -27,6 +27,7 @@ type Options struct {
 	Threads int         // 0 is as many as Go may use (GOMAXPROCS)
 	Set     *kernel.Set // nil is the best the processor has, or GRAFT_CPU's
 	Direct  bool        // no Winograd: slower, rounds less; for comparison
+	BF16    bool        // convolutions multiply in bfloat16; an error where the processor does not
 }
 
 // An Engine compiles networks for one instruction set.
@@ -34,11 +35,12 @@ type Engine struct {
 	set     *kernel.Set
 	threads int
 	direct  bool
+	bf16    bool
 }
 
 // New returns an engine; the error names an instruction set the processor lacks.
 func New(o Options) (*Engine, error) {
-	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct}
+	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct, bf16: o.BF16}
 	if e.threads <= 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -49,20 +51,28 @@ func New(o Options) (*Engine, error) {
 		}
 		e.set = s
 	}
+	if e.bf16 && e.set.BF16 == nil {
+		return nil, fmt.Errorf("bf16 needs a processor with AVX512_BF16; this one runs %s without: use fp32", e.set.Name)
+	}
 	return e, nil
 }
 
-// Device is, for example, "cpu avx512, 2 threads".
+// Device is, for example, "cpu avx512 bf16, 2 threads".
 func (e *Engine) Device() string {
-	if e.threads == 1 {
-		return fmt.Sprintf("cpu %s, 1 thread", e.set.Name)
+	name := e.set.Name
+	if e.bf16 {
+		name += " bf16"
 	}
-	return fmt.Sprintf("cpu %s, %d threads", e.set.Name, e.threads)
+	if e.threads == 1 {
+		return fmt.Sprintf("cpu %s, 1 thread", name)
+	}
+	return fmt.Sprintf("cpu %s, %d threads", name, e.threads)
 }
 
 // A network is a compiled graph; see engine.Network for its methods.
 type network struct {
 	set     *kernel.Set
+	pairs   *kernel.Set // with tiles of bfloat16, nil in float32
 	threads int
 	batch   int
 	direct  bool
@@ -84,7 +94,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats, slotFloats int
+	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats, slotFloats, scratchFloats int
 
 	// the call in progress
 	input      []float32
@@ -116,6 +126,9 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		return nil, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
 	net := &network{set: e.set, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	if e.bf16 {
+		net.pairs = paired(e.set)
+	}
 	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
 	var total int
 	net.layouts, total = layouts(g, e.set.NR, rowTaps)
@@ -155,6 +168,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
 		w.planes = floats(net.planeFloats + 1)
 		w.slots = [2][]float32{floats(net.slotFloats + 1), floats(net.slotFloats + 1)}
+		w.scratch = floats(net.scratchFloats + 1)
 		w.wino = floats(kernel.WinoScratch / 4)
 	}
 	return net, nil

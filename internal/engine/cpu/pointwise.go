@@ -28,7 +28,7 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		m0 := b * g.block
 		m1 := min(m0+g.block, total)
 		dy := g.in.open(w, 0, m0, m1-m0)
-		g.tilesFrom(w, c, m0, m1, 0, g.panels, dy)
+		g.tiles(w, c, m0, m1, 0, g.panels, dy)
 		if g.normSums != nil {
 			g.normSums.columns(b, m0, m1-m0, 0, g.out.cp)
 		}

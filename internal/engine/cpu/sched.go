@@ -31,6 +31,7 @@ type worker struct {
 	pool     []kernel.PoolEntry
 
 	slots            [2][]float32 // rows of virtual tensors
+	scratch          []float32    // operands rounded
 	planes           []float32    // of a block of Winograd's tiles
 	wino             []float32    // the transforms' own
 	tileIn           [36]uintptr

@@ -123,12 +123,12 @@ func (t *training) conv(i int) {
 	c.lo = lo
 	norm := t.only(i, graph.BatchNorm)
 	if norm == 0 || t.g.Nodes[norm].Frozen {
-		t.emitConv(c, n.Window, false, "")
+		t.emitConv(n, c, n.Window, false, "")
 		return
 	}
 	state := t.normState(&t.g.Nodes[norm])
 	t.states[norm] = state
-	t.emitConv(c, n.Window, false, n.Name+".moments")
+	t.emitConv(n, c, n.Window, false, n.Name+".moments")
 	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
 }
 
@@ -160,13 +160,24 @@ func (t *training) stochasticDepth(n *graph.Node, node int, y, x *tensor) {
 
 // emitConv adds a convolution, by tiles where that is faster. Unless "", moments
 // names room for those of its output. flip says that it is an input gradient.
-func (t *training) emitConv(c *gatherTask, w graph.Window, flip bool, moments string) {
+func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip bool, moments string) {
 	keep := func(chunk int) {
 		if moments != "" {
 			c.stats = t.p.newPartials(moments, c.out, chunk, t.net.batch)
 		}
 	}
 	if !t.winograd(c.in, c.out, w) {
+		if t.rounds(n, c.k, c.rowTaps) {
+			r, pairs := t.rounded(c, w.Kernel)
+			t.pack = append(t.pack, pairs)
+			keep(r.block)
+			r.stats = c.stats
+			if w.Kernel == 1 && w.Stride == 1 {
+				t.producers[c.out] = &producer{len(t.p.tasks), r.block, &r.normSums}
+			}
+			t.p.emit(r, r.in, r.out, r.add, r.stats.tensor())
+			return
+		}
 		keep(c.block)
 		if w.Kernel == 1 && w.Stride == 1 {
 			t.producers[c.out] = &producer{len(t.p.tasks), c.block, &c.normSums}

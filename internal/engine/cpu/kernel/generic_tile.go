@@ -80,18 +80,22 @@ func tile(a *TileArgs, mr int) {
 			w := floats(unsafe.Add(a.B, offset), a.K*genericNR)
 			dot(&s, x, w)
 		}
-		out := unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(a.Out, r*8)), a.OutOff)
-		if a.AddFlag != 0 {
-			// Another allocation, perhaps: by address, since checkptr would object.
-			from := uintptr(out) + uintptr(a.AddDelta)
-			for j, v := range floats(pointers(unsafe.Pointer(&from), 1)[0], a.Width) {
-				s[j] += v
-			}
+		a.finish(&s, unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(a.Out, r*8)), a.OutOff))
+	}
+}
+
+// finish adds to a row of sums what is to be added, limits and stores it.
+func (a *TileArgs) finish(s *[genericNR]float32, out unsafe.Pointer) {
+	if a.AddFlag != 0 {
+		// Another allocation, perhaps: by address, since checkptr would object.
+		from := uintptr(out) + uintptr(a.AddDelta)
+		for j, v := range floats(pointers(unsafe.Pointer(&from), 1)[0], a.Width) {
+			s[j] += v
 		}
-		y := floats(out, a.Width)
-		for j := range y {
-			y[j] = clamp(s[j], a.Lo, a.Hi)
-		}
+	}
+	y := floats(out, a.Width)
+	for j := range y {
+		y[j] = clamp(s[j], a.Lo, a.Hi)
 	}
 }
 

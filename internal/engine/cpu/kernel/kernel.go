@@ -214,6 +214,9 @@ type Set struct {
 	// that kernels are held against.
 	Peak      func(n int)
 	PeakFlops int
+
+	// BF16 is nil where the processor does not multiply in bfloat16.
+	BF16 *BF16
 }
 
 // WinoScratch is the bytes of scratch memory that Winograd's transforms use.

@@ -7,6 +7,9 @@ import "golang.org/x/sys/cpu"
 func archSets() []candidate {
 	x := &cpu.X86
 	wide := x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512BW
+	if x.HasAVX512BF16 && wide {
+		avx512.BF16 = avx512BF16
+	}
 	narrow := x.HasAVX2 && x.HasFMA
 	return []candidate{
 		{set: avx512, runs: wide && narrow},

@@ -13,6 +13,7 @@ type isa struct {
 	lanes          int // of wide
 	regs           int // vector registers
 	masks          bool
+	pairs          bool // values are pairs of bfloat16
 	rows, gradRows []int
 	reduce         []block // of channels, with sums in registers, widest first
 	stream         []block // of channels, without: from memory 512 bits win nothing, and lose where unaligned

@@ -25,7 +25,7 @@ func TestUpToDate(t *testing.T) {
 }
 
 func TestLayOut(t *testing.T) {
-	funcs, err := parseSet("../kernel.go")
+	funcs, err := parseSet("../kernel.go", "Set")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ type arg struct {
 	offset    int // in the argument frame
 }
 
-// parseSet finds the fields of function type in kernel.Set.
-func parseSet(file string) ([]function, error) {
+// parseSet finds the fields of function type in a struct of the package.
+func parseSet(file, name string) ([]function, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func parseSet(file string) ([]function, error) {
 	var funcs []function
 	ast.Inspect(f, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
-		if !ok || spec.Name.Name != "Set" {
+		if !ok || spec.Name.Name != name {
 			return true
 		}
 		for _, field := range spec.Type.(*ast.StructType).Fields.List {
@@ -40,7 +40,7 @@ func parseSet(file string) ([]function, error) {
 		return false
 	})
 	if len(funcs) == 0 {
-		return nil, fmt.Errorf("%s: no kernels in type Set", file)
+		return nil, fmt.Errorf("%s: no kernels in type %s", file, name)
 	}
 	return funcs, nil
 }

@@ -26,10 +26,21 @@ func (t tileShape) each(f func(r, v int)) {
 	}
 }
 
-// value is a register for row r's value of A.
-func (t tileShape) value(r int) string {
+// valueReg is the number of a register for row r's value of A.
+func (t tileShape) valueReg(r int) int {
 	first := (t.rows + 1) * t.nv
-	return t.wide.r(first + r%min(6, t.regs-first))
+	return first + r%min(6, t.regs-first)
+}
+
+func (t tileShape) value(r int) string { return t.wide.r(t.valueReg(r)) }
+
+// multiply adds row r's value of A times vector v of the panel.
+func (t tileShape) multiply(r, v int) {
+	if !t.pairs {
+		t.op("VFMADD231PS", t.panel(v), t.value(r), t.sum(r, v))
+		return
+	}
+	t.bytes(dpBF16, t.wide, r*t.nv+v, t.valueReg(r), t.rows*t.nv+v)
 }
 
 // add adds memory to a sum, the last vector under the mask.
@@ -92,7 +103,7 @@ func (t tileShape) tile() {
 		for r := range t.rows {
 			t.op("VBROADCASTSS", fmt.Sprintf("%s(%s)(R14*4)", offset(4*u), rowRegs[r]), t.value(r))
 			for v := range t.nv {
-				t.op("VFMADD231PS", t.panel(v), t.value(r), t.sum(r, v))
+				t.multiply(r, v)
 			}
 		}
 	}
@@ -215,7 +226,7 @@ func (t tileShape) tileGrad() {
 		for r := range t.rows {
 			t.op("VBROADCASTSS", offset(4*r)+"(AX)(DX*1)", t.value(r))
 			for v := range t.nv {
-				t.op("VFMADD231PS", t.panel(v), t.value(r), t.sum(r, v))
+				t.multiply(r, v)
 			}
 		}
 	}
@@ -270,6 +281,14 @@ const peakSteps = 2
 // peakSums is as many as the largest tile has.
 func (s *isa) peakSums() int { return 2 * s.rows[0] }
 
+func (s *isa) peakFlops() int {
+	n := 2 * s.lanes * peakSteps * s.peakSums()
+	if s.pairs {
+		n *= 2
+	}
+	return n
+}
+
 func (a *asm) peak() {
 	x, y := a.regs-1, a.regs-2
 	for r := range a.peakSums() {
@@ -282,7 +301,11 @@ func (a *asm) peak() {
 	a.mark("loop")
 	for range peakSteps {
 		for r := range a.peakSums() {
-			a.op("VFMADD231PS", a.wide.r(x), a.wide.r(y), a.wide.r(r))
+			if a.pairs {
+				a.bytes(dpBF16, a.wide, r, y, x)
+			} else {
+				a.op("VFMADD231PS", a.wide.r(x), a.wide.r(y), a.wide.r(r))
+			}
 		}
 	}
 	a.op("DECQ", "AX")

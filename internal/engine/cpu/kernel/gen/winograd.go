@@ -81,10 +81,19 @@ func (a *asm) table(n int) func(v vec, i, j, r int) {
 // planes stores a tile's values in order, a plane each: R9 goes from one to the next.
 func (a *asm) planes() func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
-		if i == 0 && j == 0 {
+		if i == 0 && j == 0 && a.pairs {
+			a.op("MOVQ", "BX", "R9")
+			a.op("SHRQ", 1, "R9")
+			a.op("ADDQ", "DI", "R9")
+		} else if i == 0 && j == 0 {
 			a.op("LEAQ", "(DI)(BX*1)", "R9")
 		}
-		a.store(v, r, "(R9)")
+		if a.pairs {
+			a.bytes(cvtBF16, v, r, 0, r)
+			a.op("VMOVUPS", vec{reg: map[string]string{"Z": "Y", "Y": "X"}[v.reg]}.r(r), "(R9)")
+		} else {
+			a.store(v, r, "(R9)")
+		}
 		a.op("ADDQ", "R8", "R9")
 	}
 }

@@ -1,0 +1,122 @@
+package cpu
+
+import "unsafe"
+
+// gradGroup is how many input channels of a tap are paired at a time: with the
+// output gradient of a block of pixels they fit the second-level cache.
+const gradGroup = 384
+
+// A gradUnit is a tile of a weight's gradient. Those that read the same paired
+// channels of the input follow one another.
+type gradUnit struct {
+	panel, tap, chunk int
+	group             int // of the tap's channels
+}
+
+// roundGrad makes task multiply in bfloat16.
+func (t *training) roundGrad(task *weightGradTask) {
+	task.set = t.pairs
+	task.pairUnits()
+	t.net.tableRows = max(t.net.tableRows, (len(task.class.taps)+2)*weightGradPixels)
+	t.net.scratchFloats = max(t.net.scratchFloats, task.pairFloats())
+	t.net.zeroFloats = max(t.net.zeroFloats, roundUp(task.kr, vec), task.panels*task.set.NR)
+}
+
+// pairUnits orders the units for products of pairs of pixels.
+func (t *weightGradTask) pairUnits() {
+	for tap := range len(t.class.taps) {
+		for c0 := 0; c0 < len(t.chunks); {
+			c1 := c0
+			for c1 < len(t.chunks) && t.starts[c1]-t.starts[c0] < gradGroup {
+				c1++
+			}
+			for panel := range t.panels {
+				for chunk := c0; chunk < c1; chunk++ {
+					t.order = append(t.order, gradUnit{panel, tap, chunk, c0})
+				}
+			}
+			c0 = c1
+		}
+	}
+}
+
+// groupRows is the most channels in a group: the last chunk may stand out.
+func (t *weightGradTask) groupRows() int { return gradGroup + t.set.GradRows[0] + vec }
+
+// pairFloats is the scratch memory of a worker: a panel's pairs of dy each, then x's.
+func (t *weightGradTask) pairFloats() int {
+	return weightGradPixels / 2 * (t.panels*t.set.NR + t.groupRows() + line/4)
+}
+
+// sumPairs is sum with products of bfloat16.
+func (t *weightGradTask) sumPairs(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
+	nr, taps := t.set.NR, len(t.class.taps)
+	panelBytes := weightGradPixels / 2 * nr * 4
+	dy := unsafe.Pointer(&w.scratch[0])
+	x := unsafe.Add(dy, t.panels*panelBytes)
+	step := t.groupRows()*4 + line
+	rowsOfDY, pairsOfX := w.rows[taps*weightGradPixels:], w.rows[(taps+1)*weightGradPixels:]
+	for p := range weightGradPixels / 2 {
+		pairsOfX[p] = uintptr(x) + uintptr(p*step)
+	}
+	a := &w.grad
+	a.X = unsafe.Pointer(&pairsOfX[0])
+	a.YStride, a.CStride = nr*4, nr*4
+	for b := m0; b < m1; b += weightGradPixels {
+		n := min(weightGradPixels, m1-b)
+		a.P = (n + 1) / 2
+		a.Acc = 0
+		if acc || b > m0 {
+			a.Acc = 1
+		}
+		t.tables(w, b, n, t.in.open(w, 1, b, n))
+		from := t.dy.open(w, 0, b, n)
+		for i := range n {
+			rowsOfDY[i] = from + uintptr((b+i)*t.dy.stride)
+		}
+		if n%2 == 1 { // the last pixel's partner is zero
+			for tap := range taps + 1 {
+				w.rows[tap*weightGradPixels+n] = uintptr(t.zeros)
+			}
+		}
+		t.pairDY(w, u0, u1, a.P, dy, unsafe.Pointer(&rowsOfDY[0]))
+		last := gradUnit{tap: -1}
+		for _, u := range t.order[u0:u1] {
+			first := t.starts[u.group]
+			if u.tap != last.tap || u.group != last.group {
+				t.set.BF16.PairRows(x, step, unsafe.Pointer(&w.rows[u.tap*weightGradPixels]), first*4, a.P, t.pairedRows(u.group))
+				last = u
+			}
+			start := t.starts[u.chunk]
+			a.XOff = (start - first) * 4
+			a.Y = unsafe.Add(dy, u.panel*panelBytes)
+			a.Width = min(nr, t.dy.cp-u.panel*nr)
+			a.C = unsafe.Add(grad, (u.panel*taps+u.tap)*t.tapBytes+start*nr*4)
+			t.set.TileGrad[t.chunks[u.chunk]](a)
+		}
+	}
+}
+
+// pairedRows is how many channels the group that starts with a chunk has.
+func (t *weightGradTask) pairedRows(chunk int) int {
+	first := t.starts[chunk]
+	for chunk < len(t.chunks) && t.starts[chunk]-first < gradGroup {
+		chunk++
+	}
+	if chunk < len(t.chunks) {
+		return roundUp(t.starts[chunk]-first, vec)
+	}
+	return roundUp(t.kr-first, vec)
+}
+
+// pairDY pairs the pixels of the panels that units [u0, u1) read.
+func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointer) {
+	nr := t.set.NR
+	p0, p1 := t.panels, 0
+	for _, u := range t.order[u0:u1] {
+		p0, p1 = min(p0, u.panel), max(p1, u.panel+1)
+	}
+	for j := p0; j < p1; j++ {
+		t.set.BF16.PairRows(unsafe.Add(dy, j*weightGradPixels/2*nr*4), nr*4, rows, j*nr*4, n, min(nr, t.dy.cp-j*nr))
+	}
+}

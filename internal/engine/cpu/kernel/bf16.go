@@ -1,0 +1,53 @@
+package kernel
+
+import "unsafe"
+
+// A BF16 is the kernels that multiply in bfloat16 (brain floating point: a float32's
+// upper half), of a Set whose shapes they share. Operands of multiplications alone
+// are bfloat16, two to a 32-bit word; products are exact, sums are float32. Values
+// are rounded to the nearest, ties to even; denormals may count as zero.
+//
+// A pair (a, b) is the word with a in its lower half.
+type BF16 struct {
+	// Tile is as the Set's, with pairs of channels for channels: K is the number of
+	// pairs, rows of A are bfloat16 channels, and word j of row k of a panel is the
+	// pair of weights 2k and 2k+1 of column j.
+	//
+	//	v += A[2k+1]*B[2k+1][j], then v += A[2k]*B[2k][j], each sum rounded
+	Tile []func(*TileArgs)
+
+	// TileGrad is as the Set's, with pairs of pixels for pixels: P is the number of
+	// pairs, word j of X's and Y's rows is the pair of channel j of two pixels.
+	TileGrad []func(*GradArgs)
+
+	// RoundRows rounds rows to rows of half the width.
+	//
+	//	y[i][j] = bf16(x[i][j])
+	RoundRows func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs, rows, c int)
+
+	// PairRows rounds rows two by two into n rows of pairs. rows is a table of 2n
+	// addresses, off the bytes from there to the first channel.
+	//
+	//	dst[i][j] = (bf16(rows[2i][j]), bf16(rows[2i+1][j]))
+	PairRows func(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int)
+
+	// WinoInput is the Set's, rounded: the planes it writes are bfloat16.
+	WinoInput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+	// Peak is the Set's of this Tile's multiplications.
+	Peak      func(n int)
+	PeakFlops int
+}
+
+// The order of 16-bit words that makes pairs of the two halves of a vector.
+var (
+	interleave32 = interleave[[32]uint16]()
+	interleave16 = interleave[[16]uint16]()
+)
+
+func interleave[T [16]uint16 | [32]uint16]() (t T) {
+	for i := range len(t) {
+		t[i] = uint16(i/2 + i%2*len(t)/2)
+	}
+	return t
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"go/format"
+	"path/filepath"
+)
+
+// bf16 is AVX-512 with products of pairs of bfloat16.
+var bf16 = &isa{
+	name: "AVX512BF16", wide: zmm, lanes: 16, regs: 32, masks: true, pairs: true,
+	rows: avx512.rows, gradRows: avx512.gradRows,
+	reduce: avx512.reduce, stream: avx512.stream,
+}
+
+// pairKernels are the loops, by the field of kernel.BF16 they are for.
+var pairKernels = map[string]func(*asm){
+	"RoundRows": (*asm).roundRows,
+	"PairRows":  (*asm).pairRows,
+	"WinoInput": (*asm).winoInput,
+	"Peak":      (*asm).peak,
+}
+
+// generateBF16 adds the files of kernel.BF16.
+func generateBF16(dir string, files map[string][]byte) error {
+	funcs, err := parseSet(filepath.Join(dir, "bf16.go"), "BF16")
+	if err != nil {
+		return err
+	}
+	a := &asm{isa: bf16}
+	a.file(funcs, pairKernels)
+	files["zz_bf16_amd64.s"] = a.text.Bytes()
+	var decls bytes.Buffer
+	decls.WriteString(header + "\npackage kernel\n\nimport \"unsafe\"\n\nvar avx512BF16 = &BF16{\n")
+	bf16.list(&decls, funcs)
+	files["zz_bf16_amd64.go"], err = format.Source(decls.Bytes())
+	return err
+}
+
+// roundRows moves by the bytes of its output: a vector of it is half as many
+// bytes as registers have.
+func (a *asm) roundRows() {
+	a.get("y", "DI", "x", "SI", "rows", "DX", "c", "CX")
+	a.op("ADDQ", "CX", "CX")
+	a.mark("row")
+	a.op("XORL", "BX", "BX")
+	a.op("MOVQ", "CX", "AX")
+	halfZ, halfY := vec{"Z", 8}, vec{"Y", 4}
+	a.blocks("AX", []block{{halfZ, 4}, {halfZ, 1}, {halfY, 1}}, func(b block) {
+		half := map[string]string{"Z": "Y", "Y": "X"}[b.reg]
+		for i := range b.n {
+			a.op("VMOVUPS", offset(2*i*b.vec.bytes())+"(SI)(BX*2)", b.r(i))
+			a.bytes(cvtBF16, b.vec, i, 0, i)
+		}
+		for i := range b.n {
+			a.op("VMOVUPS", vec{reg: half}.r(i), at("DI", b.vec, i))
+		}
+	})
+	a.advance([]stride{{"DI", "ys"}, {"SI", "xs"}})
+	a.op("DECQ", "DX")
+	a.op("JNZ", "row")
+	a.ret()
+}
+
+// pairRows rounds two rows into the halves of one vector and interleaves these.
+func (a *asm) pairRows() {
+	wide, narrow := 31, 30
+	a.op("VMOVDQU64", "·interleave32(SB)", zmm.r(wide))
+	a.op("VMOVDQU64", "·interleave16(SB)", ymm.r(narrow))
+	a.get("dst", "DI", "rows", "R8", "off", "R10", "n", "DX", "c", "CX", "ds", "R11")
+	a.op("SHLQ", 2, "CX")
+	a.mark("pair")
+	a.op("MOVQ", "(R8)", "SI")
+	a.op("MOVQ", "8(R8)", "R9")
+	a.op("ADDQ", "R10", "SI")
+	a.op("ADDQ", "R10", "R9")
+	a.op("ADDQ", 16, "R8")
+	a.op("XORL", "BX", "BX")
+	a.op("MOVQ", "CX", "AX")
+	a.blocks("AX", []block{{zmm, 2}, {zmm, 1}, {ymm, 1}}, func(b block) {
+		index := wide
+		if b.vec == ymm {
+			index = narrow
+		}
+		for i := range b.n {
+			x, y := 2*i, 2*i+1
+			a.load(b.vec, at("SI", b.vec, i), x)
+			a.load(b.vec, at("R9", b.vec, i), y)
+			a.bytes(cvt2BF16, b.vec, x, y, x)
+			a.op("VPERMW", b.r(x), b.r(index), b.r(x))
+			a.store(b.vec, x, at("DI", b.vec, i))
+		}
+	})
+	a.op("ADDQ", "R11", "DI")
+	a.op("DECQ", "DX")
+	a.op("JNZ", "pair")
+	a.ret()
+}

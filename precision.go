@@ -1,0 +1,50 @@
+package graft
+
+import (
+	"fmt"
+
+	"graft/internal/engine/cpu"
+	"graft/internal/engine/cpu/kernel"
+)
+
+// A Precision says what convolutions multiply in. Weights, statistics, gradients and
+// sums are float32 in all of them.
+type Precision string
+
+const (
+	Auto Precision = "auto" // BF16 where the processor has AVX512_BF16, else FP32; "" is Auto
+	FP32 Precision = "fp32"
+	BF16 Precision = "bf16" // bfloat16: half the digits, twice the speed
+)
+
+// resolve is the precision that p stands for on this processor.
+func (p Precision) resolve() (Precision, error) {
+	set, err := kernel.Select()
+	if err != nil {
+		return "", err
+	}
+	switch p {
+	case FP32:
+		return FP32, nil
+	case BF16:
+		if set.BF16 == nil {
+			return "", fmt.Errorf("precision bf16 needs a processor with AVX512_BF16, and the engine runs %s: use fp32 or auto", set.Name)
+		}
+		return BF16, nil
+	case Auto, "":
+		if set.BF16 == nil {
+			return FP32, nil
+		}
+		return BF16, nil
+	}
+	return "", fmt.Errorf("no such precision: %q (auto, fp32 or bf16)", string(p))
+}
+
+// newEngine is the one place that chooses an engine.
+func newEngine(threads int, p Precision) (*cpu.Engine, error) {
+	p, err := p.resolve()
+	if err != nil {
+		return nil, err
+	}
+	return cpu.New(cpu.Options{Threads: threads, BF16: p == BF16})
+}
