@@ -86,13 +86,21 @@ func (t *scaleTask) run(_ *worker, i, _ int) {
 type scaleGradTask struct {
 	set       *kernel.Set
 	ds, dy, x *tensor
-	sums      *tensor // of dy, of no use
+	sums      *tensor // two rows a sample: of dy, of no use, and of a chunk
 	zeros     unsafe.Pointer
 }
 
 func (t *scaleGradTask) items(n int) int { return n }
 
-func (t *scaleGradTask) run(_ *worker, i, _ int) {
-	px := t.x.pixels()
-	t.set.NormGradSums(t.dy.row(i*px), t.dy.stride, nil, 0, t.x.row(i*px), t.x.stride, px, t.x.cp, t.zeros, t.sums.row(i), t.ds.row(i))
+func (t *scaleGradTask) run(w *worker, i, _ int) {
+	px, ds, bytes := t.x.pixels(), t.ds.row(i), t.ds.stride
+	waste := unsafe.Add(t.sums.base, i*t.sums.bytes)
+	part := unsafe.Add(waste, bytes)
+	t.set.ZeroRows(ds, bytes, 1, t.ds.cp)
+	for at, chunk := 0, rowChunk(t.x.cp); at < px; at += chunk {
+		m, n := i*px+at, min(chunk, px-at)
+		x := address(t.x.open(w, 0, m, n) + uintptr(m*t.x.stride))
+		t.set.NormGradSums(t.dy.row(m), t.dy.stride, nil, 0, x, t.x.stride, n, t.x.cp, t.zeros, waste, part)
+		t.set.AddRows(ds, bytes, ds, bytes, part, bytes, 1, t.ds.cp)
+	}
 }

@@ -106,6 +106,10 @@ func (t *training) normSums(n, f *graph.Node) {
 	x, s, g := t.in(f, 0), t.states[n.Of], t.grads[n.In[0]]
 	c := t.chunked(x)
 	made := t.produced(g.t)
+	if g.row != nil {
+		made = nil // its rows came later
+		t.net.slotFloats = max(t.net.slotFloats, c.chunk*x.cp)
+	}
 	if made != nil {
 		c.chunk = made.chunk
 	}
@@ -114,7 +118,7 @@ func (t *training) normSums(n, f *graph.Node) {
 		*made.sums = task
 		t.p.use(made.step, g.mask, x, p.buf)
 	} else {
-		t.p.emit(task, g.t, g.mask, x, p.buf)
+		t.p.emit(task, g.t, g.mask, g.row, g.plus, x, p.buf)
 	}
 	view := func(k int) []float32 {
 		lay := &t.net.layouts[n.Params[k]]
@@ -151,6 +155,10 @@ func (t *training) inputGrad(i int) {
 			t.grads[i] = t.grads[dy]
 			break
 		}
+		if t.grads[dy].row != nil {
+			t.activationInput(i)
+			break
+		}
 		if t.behindNorm(n.Of) {
 			t.grads[i] = gradient{t: t.settle(dy), act: kernel.ReLU}
 			break
@@ -174,6 +182,10 @@ func (t *training) inputGrad(i int) {
 		t.grads[i] = gradient{t: dx}
 	case graph.GlobalAvgPool:
 		g := t.settle(dy)
+		if x := t.in(f, 0); x.virtual != nil {
+			t.spread(i, g, x)
+			break
+		}
 		dx := t.p.tensor(n.Name+"/dx", n.Out)
 		t.p.emit(&avgPoolGradTask{t.set, dx, g}, dx, g)
 		t.grads[i] = gradient{t: dx}
@@ -225,7 +237,13 @@ func (t *training) behindNorm(act int) bool {
 // activationInput lowers an activation's gradient, by the activation's input.
 func (t *training) activationInput(i int) {
 	n := &t.g.Nodes[i]
-	g, act := t.settle(n.In[0]), activation(n.Op)
+	act := activation(n.Op)
+	if g := t.grads[n.In[0]]; g.row != nil {
+		g.act = act
+		t.grads[i] = g
+		return
+	}
+	g := t.settle(n.In[0])
 	if t.behindNorm(n.Of) {
 		t.grads[i] = gradient{t: g, act: act}
 		return
@@ -240,11 +258,16 @@ func (t *training) scaleInput(i int) {
 	n := &t.g.Nodes[i]
 	f := &t.g.Nodes[n.Of]
 	dy, x, s := t.settle(n.In[0]), t.in(f, 0), t.in(f, 1)
+	if n.Arg == 0 && x.virtual != nil {
+		t.grads[i] = gradient{t: dy, row: s}
+		return
+	}
 	dx := t.p.tensor(n.Name+"/dx", n.Out)
 	if n.Arg == 0 {
 		t.p.emit(&scaleTask{t.set, dx, dy, s, t.net.zeros}, dx, dy, s)
 	} else {
-		sums := t.p.tensor(n.Name+".sums", n.Out)
+		sums := t.p.raw(n.Name+".sums", 2*dx.stride)
+		t.slot(x, rowChunk(x.cp))
 		t.p.emit(&scaleGradTask{t.set, dx, dy, x, sums, t.net.zeros}, dx, dy, x, sums)
 	}
 	t.grads[i] = gradient{t: dx}
@@ -300,6 +323,11 @@ func (t *training) sum(i int) {
 		return // a convolution has added its gradient already
 	}
 	n := &t.g.Nodes[i]
+	if g := t.grads[n.In[0]]; g.row != nil {
+		g.plus = t.grads[n.In[1]].t
+		t.grads[i] = g
+		return
+	}
 	a, b := t.settle(n.In[0]), t.settle(n.In[1])
 	y := t.p.tensor(n.Name, n.Out)
 	switch {
@@ -359,7 +387,7 @@ func (t *training) normInput(i int) {
 	if f.Frozen {
 		t.p.emit(&normFrozenGradTask{s})
 	}
-	if t.last(n.In[0], i) && t.virtualGradient(i) {
+	if g.row != nil || t.last(n.In[0], i) && t.virtualGradient(i) {
 		t.grads[i] = gradient{t: t.virtual(n.Name+"/dx", n.Out, &virtual{set: t.set, x: t.in(f, 0), state: s, back: true, g: g})}
 		return
 	}

@@ -183,20 +183,44 @@ func (t *normalizeTask) run(_ *worker, i, n int) {
 // A gradient is a planned gradient that is still to be masked by a ReLU's
 // output where mask is not nil, or to be taken back through the activation right
 // behind a BatchNorm, whose backward pass computes the activation's input again.
+//
+// Behind squeeze-excitation it is t*row + plus/pixels, of the sample's row, and of
+// what comes back through its mean: see excited.
 type gradient struct {
-	t    *tensor
-	mask *tensor
-	act  kernel.Act
+	t         *tensor
+	mask      *tensor
+	act       kernel.Act
+	row, plus *tensor
 }
 
 // pending reports whether the gradient is not yet what it stands for.
 func (g gradient) pending() bool { return g.mask != nil || g.act != kernel.Identity }
 
-func (g gradient) row(m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
+// at is where the gradient's pixel m and its mask lie.
+func (g gradient) at(m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
 	if g.mask != nil {
 		z, zs = g.mask.row(m), g.mask.stride
 	}
 	return g.t.row(m), g.t.stride, z, zs
+}
+
+// rows is at for channels [c0, c1) of n pixels from m on, scaled in a worker's
+// memory where rows of samples belong to it.
+func (g gradient) rows(set *kernel.Set, w *worker, m, n, c0, c1 int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
+	dy, dys, z, zs = g.at(m)
+	dy = unsafe.Add(dy, c0*4)
+	if z != nil {
+		z = unsafe.Add(z, c0*4)
+	}
+	if g.row == nil {
+		return dy, dys, z, zs
+	}
+	dst, stride, px := unsafe.Pointer(&w.slots[2][0]), (c1-c0)*4, g.t.pixels()
+	eachSample(px, m, n, func(sample, at, n int) {
+		set.ScaleShift(unsafe.Add(dst, at*stride), stride, unsafe.Add(dy, at*dys), dys, nil, 0, n, c1-c0,
+			unsafe.Add(g.row.row(sample), c0*4), unsafe.Add(g.plus.row(sample), c0*4), -inf)
+	})
+	return dst, stride, z, zs
 }
 
 // A normGradSumsTask sums g and g*(x-mean) over each chunk of pixels.
@@ -208,23 +232,20 @@ type normGradSumsTask struct {
 	state *normState
 }
 
-func (t *normGradSumsTask) run(_ *worker, i, n int) {
+func (t *normGradSumsTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	t.columns(i, m0, rows, 0, t.x.cp)
+	t.columns(w, i, m0, rows, 0, t.x.cp)
 }
 
 // columns finds the sums of channels [c0, c1) of a chunk: rows pixels from m0.
-func (t *normGradSumsTask) columns(chunk, m0, rows, c0, c1 int) {
-	dy, dys, z, zs := t.g.row(m0)
-	dy, x := unsafe.Add(dy, c0*4), unsafe.Add(t.x.row(m0), c0*4)
+func (t *normGradSumsTask) columns(w *worker, chunk, m0, rows, c0, c1 int) {
+	dy, dys, z, zs := t.g.rows(t.set, w, m0, rows, c0, c1)
+	x := unsafe.Add(t.x.row(m0), c0*4)
 	s, sum, dot := t.state, unsafe.Pointer(t.p.at(chunk, 0, c0)), unsafe.Pointer(t.p.at(chunk, 1, c0))
 	if t.g.act != kernel.Identity {
 		t.set.NormActGradSums(dy, dys, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.scale[c0]), unsafe.Pointer(&s.shift[c0]),
 			unsafe.Pointer(&s.mean[c0]), sum, dot, t.g.act)
 		return
-	}
-	if z != nil {
-		z = unsafe.Add(z, c0*4)
 	}
 	t.set.NormGradSums(dy, dys, z, zs, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.mean[c0]), sum, dot)
 }
@@ -280,7 +301,7 @@ type normGradTask struct {
 
 func (t *normGradTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	dy, dys, z, zs := t.g.row(m0)
+	dy, dys, z, zs := t.g.at(m0)
 	if s := t.state; t.g.act != kernel.Identity {
 		t.set.NormActGrad(t.dx.row(m0), t.dx.stride, dy, dys, t.x.row(m0), t.x.stride, rows, t.x.cp, unsafe.Pointer(&s.a[0]), unsafe.Pointer(&s.b[0]),
 			unsafe.Pointer(&s.d[0]), unsafe.Pointer(&s.mean[0]), unsafe.Pointer(&s.scale[0]), unsafe.Pointer(&s.shift[0]), t.g.act)

@@ -146,7 +146,7 @@ func (t *roundedTask) run(w *worker, item, n int) {
 		t.round(w, &t.classes[c], &t.spans[c], m0, m1, n)
 		t.panelTiles(w, &t.classes[c], m0, m1, p0, p1)
 	}
-	t.finish(own, m0, m1, p0, p1)
+	t.finish(w, own, m0, m1, p0, p1)
 }
 
 // round rounds what output pixels [m0, m1) read and lists where it lies.
@@ -154,7 +154,7 @@ func (t *roundedTask) round(w *worker, c *class, s *span, m0, m1, n int) {
 	to := unsafe.Pointer(&w.scratch[0])
 	bf16 := t.set.BF16
 	in := t.in.open(w, 0, m0, m1-m0)
-	row := func(pixel int) unsafe.Pointer { return at(in + uintptr(pixel*t.in.stride)) }
+	row := func(pixel int) unsafe.Pointer { return address(in + uintptr(pixel*t.in.stride)) }
 	if s.sparse {
 		t.table(w, c, m0, m1, 0, 0)
 		k, v := 0, 0

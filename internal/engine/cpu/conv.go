@@ -75,18 +75,18 @@ func (t *gatherTask) run(w *worker, item, n int) {
 	} else {
 		t.tiles(w, &t.classes[c], m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0))
 	}
-	t.finish(own, m0, m1, p0, p1)
+	t.finish(w, own, m0, m1, p0, p1)
 }
 
 // finish does what follows the products of a block, in panels [p0, p1).
-func (t *gatherTask) finish(block, m0, m1, p0, p1 int) {
+func (t *gatherTask) finish(w *worker, block, m0, m1, p0, p1 int) {
 	t.activate(m0, m1, p0, p1)
 	c0, c1 := p0*t.set.NR, min(p1*t.set.NR, t.out.cp)
 	if t.stats != nil {
 		t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
 	}
 	if t.normSums != nil {
-		t.normSums.columns(block, m0, m1-m0, c0, c1)
+		t.normSums.columns(w, block, m0, m1-m0, c0, c1)
 	}
 }
 
@@ -313,7 +313,7 @@ func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer,
 		a.Acc = 1
 	}
 	t.tables(w, m, n, t.in.open(w, 1, m, n))
-	first := at(dy + uintptr(m*t.dy.stride))
+	first := address(dy + uintptr(m*t.dy.stride))
 	for u := u0; u < u1; u++ {
 		j, tap, chunk := t.unit(u)
 		start := t.starts[chunk]

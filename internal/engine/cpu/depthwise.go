@@ -269,7 +269,7 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int, dy uintptr) 
 		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, dy, t.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
 	}
 	if t.normSums != nil {
-		t.normSums.columns(b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
+		t.normSums.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
 	}
 }
 
@@ -289,7 +289,7 @@ func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintp
 				continue
 			}
 			a.Pixels = p.to - p.from
-			a.DY = at(dy + uintptr((y*t.dy.w+p.from)*t.dy.stride))
+			a.DY = address(dy + uintptr((y*t.dy.w+p.from)*t.dy.stride))
 			for kh := range win.Kernel {
 				h := y*win.Stride - win.Pad + kh
 				if h < 0 || h >= t.in.h {
@@ -298,7 +298,7 @@ func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintp
 				for k := 0; k < len(p.taps); k += maxTaps {
 					first := p.taps[k]
 					a.Count = min(maxTaps, len(p.taps)-k)
-					a.X = at(base + uintptr((h*t.in.w+first.at+p.from*win.Stride)*t.in.stride))
+					a.X = address(base + uintptr((h*t.in.w+first.at+p.from*win.Stride)*t.in.stride))
 					a.Sum = unsafe.Pointer(&sums[(kh*win.Kernel+first.tap)*cp])
 					t.set.DepthwiseGrad(a)
 				}
@@ -310,9 +310,9 @@ func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintp
 // maxTaps is how many taps the kernel sums at a time.
 const maxTaps = 5
 
-// at is an address as the kernels' arguments hold it; what it points to is kept
+// address is one as the kernels' arguments hold it; what it points to is kept
 // alive by its tensor or worker.
-func at(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
+func address(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
 
 func ceilDiv(a, b int) int {
 	if a < 0 {

@@ -207,6 +207,7 @@ func (l *lowering) simple(i int) {
 		l.p.emit(&addTask{l.chunked(y), y, a, b}, y, a, b)
 	case graph.GlobalAvgPool:
 		x, y := l.in(n, 0), l.out(i)
+		l.slot(x, rowChunk(x.cp))
 		l.p.emit(&avgPoolTask{l.set, y, x}, y, x)
 	case graph.Shortcut:
 		x, y := l.in(n, 0), l.out(i)

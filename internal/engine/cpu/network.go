@@ -167,7 +167,8 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.taps = make([]uintptr, net.tableTaps+1)
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
 		w.planes = floats(net.planeFloats + 1)
-		w.slots = [2][]float32{floats(net.slotFloats + 1), floats(net.slotFloats + 1)}
+		w.slots = [3][]float32{floats(net.slotFloats + 1), floats(net.slotFloats + 1), floats(net.slotFloats + 1)}
+		w.zeros = net.zeros
 		w.scratch = floats(net.scratchFloats + 1)
 		w.wino = floats(kernel.WinoScratch / 4)
 	}

@@ -30,7 +30,7 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		dy := g.in.open(w, 0, m0, m1-m0)
 		g.tiles(w, c, m0, m1, 0, g.panels, dy)
 		if g.normSums != nil {
-			g.normSums.columns(b, m0, m1-m0, 0, g.out.cp)
+			g.normSums.columns(w, b, m0, m1-m0, 0, g.out.cp)
 		}
 		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
 	}

@@ -121,8 +121,21 @@ type avgPoolTask struct {
 
 func (t *avgPoolTask) items(n int) int { return n }
 
-func (t *avgPoolTask) run(_ *worker, i, _ int) {
+func (t *avgPoolTask) run(w *worker, i, _ int) {
 	px := t.x.pixels()
+	if t.x.virtual != nil {
+		y, bytes := t.y.row(i), t.y.stride
+		t.set.ZeroRows(y, bytes, 1, t.y.cp)
+		sum := unsafe.Pointer(&w.slots[1][0])
+		for at, chunk := 0, rowChunk(t.x.cp); at < px; at += chunk {
+			n := min(chunk, px-at)
+			x := t.x.open(w, 0, i*px+at, n) + uintptr((i*px+at)*t.x.stride)
+			t.set.SumRows(address(x), t.x.stride, n, t.x.cp, sum)
+			t.set.AddRows(y, bytes, y, bytes, sum, bytes, 1, t.y.cp)
+		}
+		t.set.FillRows(y, bytes, 1, t.y.cp, y, 1/float32(px))
+		return
+	}
 	t.set.AvgRow(t.y.row(i), t.x.row(i*px), t.x.stride, px, t.x.cp, 1/float32(px))
 }
 

@@ -3,6 +3,7 @@ package cpu
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"graft/internal/engine/cpu/kernel"
 )
@@ -30,10 +31,11 @@ type worker struct {
 	deepGrad kernel.DepthwiseGradArgs
 	pool     []kernel.PoolEntry
 
-	slots            [2][]float32 // rows of virtual tensors
-	scratch          []float32    // operands rounded
-	planes           []float32    // of a block of Winograd's tiles
-	wino             []float32    // the transforms' own
+	slots            [3][]float32   // rows of virtual tensors, and of scaled gradients
+	zeros            unsafe.Pointer // as the network's
+	scratch          []float32      // operands rounded
+	planes           []float32      // of a block of Winograd's tiles
+	wino             []float32      // the transforms' own
 	tileIn           [36]uintptr
 	tileOut, tileAdd [16]uintptr
 }

@@ -91,6 +91,12 @@ func (t *training) forward(i int) {
 	}
 	n := &t.g.Nodes[i]
 	switch n.Op {
+	case graph.Mul:
+		if x := t.in(n, 0); x.virtual != nil {
+			t.excite(i, x)
+			return
+		}
+		t.simple(i)
 	case graph.Conv, graph.Linear:
 		if depthwise(t.g, n) {
 			t.depthwiseConv(i)
@@ -217,7 +223,7 @@ func (t *training) normalize(i int, f fusedNorm) {
 	n := &t.g.Nodes[f.norm]
 	s := t.statistics(f.norm)
 	x := t.in(n, 0)
-	if f.residual == 0 && x.virtual == nil && t.opens(i) {
+	if f.residual == 0 && x.virtual == nil && t.opens(i) && t.excitable(i) {
 		t.value[i] = t.virtual(n.Name, t.g.Nodes[i].Out, &virtual{set: t.set, x: x, state: s, act: f.act})
 		return
 	}

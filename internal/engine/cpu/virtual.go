@@ -18,6 +18,7 @@ type virtual struct {
 	x     *tensor
 	state *normState
 	act   kernel.Act // forward: act(x*scale + shift)
+	row   *tensor    // forward: times the sample's row, if not nil
 	back  bool       // the gradient instead, of the norm's input
 	g     gradient
 }
@@ -25,13 +26,13 @@ type virtual struct {
 // sources are the tensors it is computed from.
 func (v *virtual) sources() []*tensor {
 	if v.back {
-		return []*tensor{v.x, v.g.t, v.g.mask}
+		return []*tensor{v.x, v.g.t, v.g.mask, v.g.row, v.g.plus}
 	}
-	return []*tensor{v.x}
+	return []*tensor{v.x, v.row}
 }
 
 // fill computes rows pixels from pixel m0 on, counted over the batch.
-func (v *virtual) fill(dst unsafe.Pointer, stride, m0, rows int) {
+func (v *virtual) fill(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
 	s, x, xs, c := v.state, v.x.row(m0), v.x.stride, v.x.cp
 	p := func(f []float32) unsafe.Pointer { return unsafe.Pointer(&f[0]) }
 	if !v.back {
@@ -40,9 +41,15 @@ func (v *virtual) fill(dst unsafe.Pointer, stride, m0, rows int) {
 		} else {
 			v.set.NormActivate(dst, stride, x, xs, rows, c, p(s.scale), p(s.shift), v.act)
 		}
+		if v.row != nil {
+			eachSample(v.x.pixels(), m0, rows, func(sample, at, n int) {
+				part := unsafe.Add(dst, at*stride)
+				v.set.ScaleShift(part, stride, part, stride, nil, 0, n, c, v.row.row(sample), w.zeros, -inf)
+			})
+		}
 		return
 	}
-	dy, dys, z, zs := v.g.row(m0)
+	dy, dys, z, zs := v.g.rows(v.set, w, m0, rows, 0, c)
 	if v.g.act != kernel.Identity {
 		v.set.NormActGrad(dst, stride, dy, dys, x, xs, rows, c, p(s.a), p(s.b), p(s.d), p(s.mean), p(s.scale), p(s.shift), v.g.act)
 		return
@@ -65,8 +72,18 @@ func (t *tensor) open(w *worker, slot, m0, rows int) uintptr {
 		return t.addr()
 	}
 	dst := unsafe.Pointer(&w.slots[slot][0])
-	t.virtual.fill(dst, t.stride, m0, rows)
+	t.virtual.fill(w, dst, t.stride, m0, rows)
 	return uintptr(dst) - uintptr(m0*t.stride)
+}
+
+// eachSample cuts rows pixels from m0 on, counted over the batch, by samples of px
+// pixels: at is where a sample's n pixels begin among the rows.
+func eachSample(px, m0, rows int, visit func(sample, at, n int)) {
+	for at := 0; at < rows; {
+		n := min(rows-at, px-(m0+at)%px)
+		visit((m0+at)/px, at, n)
+		at += n
+	}
 }
 
 // slot makes the workers' memory for virtual rows large enough.
@@ -96,6 +113,9 @@ func (l *lowering) opens(i int) bool {
 	}
 	for _, u := range l.users[i] {
 		n := &l.g.Nodes[u]
+		if n.Op == graph.GlobalAvgPool || n.Op == graph.Mul && n.In[0] == i && n.In[1] != i {
+			continue
+		}
 		if !depthwise(l.g, n) && !(l.pointwise(n) && l.smallWeight(n)) {
 			return false
 		}

@@ -15,63 +15,67 @@ DATA constants<>+64(SB)/8, $0x3f0000003f000000
 DATA constants<>+72(SB)/8, $0x3f0000003f000000
 DATA constants<>+80(SB)/8, $0x3f0000003f000000
 DATA constants<>+88(SB)/8, $0x3f0000003f000000
-DATA constants<>+96(SB)/8, $0x4040000040400000
-DATA constants<>+104(SB)/8, $0x4040000040400000
-DATA constants<>+112(SB)/8, $0x4040000040400000
-DATA constants<>+120(SB)/8, $0x4040000040400000
-DATA constants<>+128(SB)/8, $0xc0400000c0400000
-DATA constants<>+136(SB)/8, $0xc0400000c0400000
-DATA constants<>+144(SB)/8, $0xc0400000c0400000
-DATA constants<>+152(SB)/8, $0xc0400000c0400000
-DATA constants<>+160(SB)/8, $0x40c0000040c00000
-DATA constants<>+168(SB)/8, $0x40c0000040c00000
-DATA constants<>+176(SB)/8, $0x40c0000040c00000
-DATA constants<>+184(SB)/8, $0x40c0000040c00000
-DATA constants<>+192(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+200(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+208(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+216(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+224(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+232(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+240(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+248(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+256(SB)/8, $0x42ae000042ae0000
-DATA constants<>+264(SB)/8, $0x42ae000042ae0000
-DATA constants<>+272(SB)/8, $0x42ae000042ae0000
-DATA constants<>+280(SB)/8, $0x42ae000042ae0000
-DATA constants<>+288(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+296(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+304(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+312(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+320(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+328(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+336(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+344(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+352(SB)/8, $0x3f3172183f317218
-DATA constants<>+360(SB)/8, $0x3f3172183f317218
-DATA constants<>+368(SB)/8, $0x3f3172183f317218
-DATA constants<>+376(SB)/8, $0x3f3172183f317218
-DATA constants<>+384(SB)/8, $0x39500d0139500d01
-DATA constants<>+392(SB)/8, $0x39500d0139500d01
-DATA constants<>+400(SB)/8, $0x39500d0139500d01
-DATA constants<>+408(SB)/8, $0x39500d0139500d01
-DATA constants<>+416(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+424(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+432(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+440(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+448(SB)/8, $0x3c0888893c088889
-DATA constants<>+456(SB)/8, $0x3c0888893c088889
-DATA constants<>+464(SB)/8, $0x3c0888893c088889
-DATA constants<>+472(SB)/8, $0x3c0888893c088889
-DATA constants<>+480(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+488(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+496(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+504(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+512(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+520(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+528(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+536(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL constants<>(SB), RODATA|NOPTR, $544
+DATA constants<>+96(SB)/8, $0x4000000040000000
+DATA constants<>+104(SB)/8, $0x4000000040000000
+DATA constants<>+112(SB)/8, $0x4000000040000000
+DATA constants<>+120(SB)/8, $0x4000000040000000
+DATA constants<>+128(SB)/8, $0x4040000040400000
+DATA constants<>+136(SB)/8, $0x4040000040400000
+DATA constants<>+144(SB)/8, $0x4040000040400000
+DATA constants<>+152(SB)/8, $0x4040000040400000
+DATA constants<>+160(SB)/8, $0xc0400000c0400000
+DATA constants<>+168(SB)/8, $0xc0400000c0400000
+DATA constants<>+176(SB)/8, $0xc0400000c0400000
+DATA constants<>+184(SB)/8, $0xc0400000c0400000
+DATA constants<>+192(SB)/8, $0x40c0000040c00000
+DATA constants<>+200(SB)/8, $0x40c0000040c00000
+DATA constants<>+208(SB)/8, $0x40c0000040c00000
+DATA constants<>+216(SB)/8, $0x40c0000040c00000
+DATA constants<>+224(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+232(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+240(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+248(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+256(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+264(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+272(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+280(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+288(SB)/8, $0x42ae000042ae0000
+DATA constants<>+296(SB)/8, $0x42ae000042ae0000
+DATA constants<>+304(SB)/8, $0x42ae000042ae0000
+DATA constants<>+312(SB)/8, $0x42ae000042ae0000
+DATA constants<>+320(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+328(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+336(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+344(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+352(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+360(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+368(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+376(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+384(SB)/8, $0x3f3172183f317218
+DATA constants<>+392(SB)/8, $0x3f3172183f317218
+DATA constants<>+400(SB)/8, $0x3f3172183f317218
+DATA constants<>+408(SB)/8, $0x3f3172183f317218
+DATA constants<>+416(SB)/8, $0x39500d0139500d01
+DATA constants<>+424(SB)/8, $0x39500d0139500d01
+DATA constants<>+432(SB)/8, $0x39500d0139500d01
+DATA constants<>+440(SB)/8, $0x39500d0139500d01
+DATA constants<>+448(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+456(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+464(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+472(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+480(SB)/8, $0x3c0888893c088889
+DATA constants<>+488(SB)/8, $0x3c0888893c088889
+DATA constants<>+496(SB)/8, $0x3c0888893c088889
+DATA constants<>+504(SB)/8, $0x3c0888893c088889
+DATA constants<>+512(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+520(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+528(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+536(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+544(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+552(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+560(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+568(SB)/8, $0x3e2aaaab3e2aaaab
+GLOBL constants<>(SB), RODATA|NOPTR, $576
 
 // func tile6AVX2(a *TileArgs)
 TEXT ·tile6AVX2(SB), NOSPLIT, $32-8
@@ -2947,25 +2951,25 @@ block3:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS constants<>+0(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+160(SB), Y5
+	VMOVUPS constants<>+192(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS constants<>+0(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+160(SB), Y9
+	VMOVUPS constants<>+192(SB), Y9
 	VMINPS Y8, Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -2980,7 +2984,7 @@ block4:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -3008,7 +3012,7 @@ row3:
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3017,7 +3021,7 @@ block5:
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+224(SB), Y5
+	VMOVUPS constants<>+256(SB), Y5
 	VFMADD213PS constants<>+64(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -3026,7 +3030,7 @@ block5:
 	VMULPS Y5, Y4, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -3035,7 +3039,7 @@ block5:
 	VMULPS Y9, Y8, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3053,7 +3057,7 @@ narrower3:
 	JLT done3
 block6:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3086,7 +3090,7 @@ row4:
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3095,7 +3099,7 @@ block7:
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+224(SB), Y5
+	VMOVUPS constants<>+256(SB), Y5
 	VFMADD213PS constants<>+64(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -3104,7 +3108,7 @@ block7:
 	VMOVAPS Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -3113,7 +3117,7 @@ block7:
 	VMOVAPS Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3131,7 +3135,7 @@ narrower4:
 	JLT done4
 block8:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -3166,18 +3170,18 @@ block9:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -3192,18 +3196,18 @@ block9:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -3227,18 +3231,18 @@ block10:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -3275,18 +3279,18 @@ block11:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -3301,18 +3305,18 @@ block11:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -3336,18 +3340,18 @@ block12:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -3456,7 +3460,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
@@ -3464,7 +3468,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y7
 	VCMPPS $0x11, Y5, Y7, Y8
 	VANDPS Y8, Y6, Y6
-	VCMPPS $0x11, constants<>+160(SB), Y5, Y8
+	VCMPPS $0x11, constants<>+192(SB), Y5, Y8
 	VANDPS Y8, Y6, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
@@ -3472,7 +3476,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y12
 	VCMPPS $0x11, Y10, Y12, Y13
 	VANDPS Y13, Y11, Y11
-	VCMPPS $0x11, constants<>+160(SB), Y10, Y13
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y13
 	VANDPS Y13, Y11, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
@@ -3480,7 +3484,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -3497,7 +3501,7 @@ block4:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	ADDQ $32, BX
@@ -3527,50 +3531,50 @@ row3:
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+128(SB), Y2
 	VMOVUPS constants<>+32(SB), Y3
 	VCMPPS $0x11, Y0, Y2, Y4
 	VBLENDVPS Y4, Y3, Y1, Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+192(SB), Y6
+	VMOVUPS constants<>+224(SB), Y6
 	VFMADD213PS constants<>+64(SB), Y5, Y6
-	VMOVUPS constants<>+96(SB), Y7
+	VMOVUPS constants<>+128(SB), Y7
 	VMOVUPS constants<>+32(SB), Y8
 	VCMPPS $0x11, Y5, Y7, Y9
 	VBLENDVPS Y9, Y8, Y6, Y6
 	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+128(SB), Y7
+	VMOVUPS constants<>+160(SB), Y7
 	VCMPPS $0x11, Y5, Y7, Y8
 	VANDPS Y8, Y6, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+192(SB), Y11
+	VMOVUPS constants<>+224(SB), Y11
 	VFMADD213PS constants<>+64(SB), Y10, Y11
-	VMOVUPS constants<>+96(SB), Y12
+	VMOVUPS constants<>+128(SB), Y12
 	VMOVUPS constants<>+32(SB), Y13
 	VCMPPS $0x11, Y10, Y12, Y14
 	VBLENDVPS Y14, Y13, Y11, Y11
 	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+128(SB), Y12
+	VMOVUPS constants<>+160(SB), Y12
 	VCMPPS $0x11, Y10, Y12, Y13
 	VANDPS Y13, Y11, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+128(SB), Y2
 	VMOVUPS constants<>+32(SB), Y3
 	VCMPPS $0x11, Y0, Y2, Y4
 	VBLENDVPS Y4, Y3, Y1, Y1
 	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
@@ -3584,14 +3588,14 @@ narrower3:
 	JLT done3
 block6:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+96(SB), Y2
+	VMOVUPS constants<>+128(SB), Y2
 	VMOVUPS constants<>+32(SB), Y3
 	VCMPPS $0x11, Y0, Y2, Y4
 	VBLENDVPS Y4, Y3, Y1, Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
@@ -3622,39 +3626,39 @@ row4:
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+224(SB), Y6
+	VMOVUPS constants<>+256(SB), Y6
 	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+128(SB), Y7
+	VMOVUPS constants<>+160(SB), Y7
 	VCMPPS $0x11, Y5, Y7, Y8
 	VANDPS Y8, Y6, Y6
-	VCMPPS $0x11, constants<>+96(SB), Y5, Y8
+	VCMPPS $0x11, constants<>+128(SB), Y5, Y8
 	VANDPS Y8, Y6, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+224(SB), Y11
+	VMOVUPS constants<>+256(SB), Y11
 	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+128(SB), Y12
+	VMOVUPS constants<>+160(SB), Y12
 	VCMPPS $0x11, Y10, Y12, Y13
 	VANDPS Y13, Y11, Y11
-	VCMPPS $0x11, constants<>+96(SB), Y10, Y13
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y13
 	VANDPS Y13, Y11, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -3667,12 +3671,12 @@ narrower4:
 	JLT done4
 block8:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+160(SB), Y2
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y0, Y3
+	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	ADDQ $32, BX
@@ -3704,18 +3708,18 @@ block9:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y3, Y3, Y3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+256(SB), Y4
+	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+320(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+352(SB), Y4, Y3
-	VMOVUPS constants<>+384(SB), Y2
-	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFNMADD231PS constants<>+384(SB), Y4, Y3
+	VMOVUPS constants<>+416(SB), Y2
 	VFMADD213PS constants<>+448(SB), Y3, Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
 	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+544(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
@@ -3734,18 +3738,18 @@ block9:
 	VMOVUPS 32(SI)(BX*1), Y5
 	VXORPS Y8, Y8, Y8
 	VSUBPS Y5, Y8, Y8
-	VMOVUPS constants<>+288(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y8, Y9, Y8
-	VMULPS constants<>+320(SB), Y8, Y9
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y9, Y9
-	VFNMADD231PS constants<>+352(SB), Y9, Y8
-	VMOVUPS constants<>+384(SB), Y7
-	VFMADD213PS constants<>+416(SB), Y8, Y7
+	VFNMADD231PS constants<>+384(SB), Y9, Y8
+	VMOVUPS constants<>+416(SB), Y7
 	VFMADD213PS constants<>+448(SB), Y8, Y7
 	VFMADD213PS constants<>+480(SB), Y8, Y7
 	VFMADD213PS constants<>+512(SB), Y8, Y7
+	VFMADD213PS constants<>+544(SB), Y8, Y7
 	VFMADD213PS constants<>+64(SB), Y8, Y7
 	VFMADD213PS constants<>+32(SB), Y8, Y7
 	VFMADD213PS constants<>+32(SB), Y8, Y7
@@ -3773,18 +3777,18 @@ block10:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y3, Y3, Y3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+256(SB), Y4
+	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+320(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+352(SB), Y4, Y3
-	VMOVUPS constants<>+384(SB), Y2
-	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFNMADD231PS constants<>+384(SB), Y4, Y3
+	VMOVUPS constants<>+416(SB), Y2
 	VFMADD213PS constants<>+448(SB), Y3, Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
 	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+544(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
@@ -3827,18 +3831,18 @@ block11:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y3, Y3, Y3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+256(SB), Y4
+	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+320(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+352(SB), Y4, Y3
-	VMOVUPS constants<>+384(SB), Y2
-	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFNMADD231PS constants<>+384(SB), Y4, Y3
+	VMOVUPS constants<>+416(SB), Y2
 	VFMADD213PS constants<>+448(SB), Y3, Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
 	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+544(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
@@ -3856,18 +3860,18 @@ block11:
 	VMOVUPS 32(SI)(BX*1), Y5
 	VXORPS Y8, Y8, Y8
 	VSUBPS Y5, Y8, Y8
-	VMOVUPS constants<>+288(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y8, Y9, Y8
-	VMULPS constants<>+320(SB), Y8, Y9
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y9, Y9
-	VFNMADD231PS constants<>+352(SB), Y9, Y8
-	VMOVUPS constants<>+384(SB), Y7
-	VFMADD213PS constants<>+416(SB), Y8, Y7
+	VFNMADD231PS constants<>+384(SB), Y9, Y8
+	VMOVUPS constants<>+416(SB), Y7
 	VFMADD213PS constants<>+448(SB), Y8, Y7
 	VFMADD213PS constants<>+480(SB), Y8, Y7
 	VFMADD213PS constants<>+512(SB), Y8, Y7
+	VFMADD213PS constants<>+544(SB), Y8, Y7
 	VFMADD213PS constants<>+64(SB), Y8, Y7
 	VFMADD213PS constants<>+32(SB), Y8, Y7
 	VFMADD213PS constants<>+32(SB), Y8, Y7
@@ -3894,18 +3898,18 @@ block12:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y3, Y3, Y3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+256(SB), Y4
+	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+320(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+352(SB), Y4, Y3
-	VMOVUPS constants<>+384(SB), Y2
-	VFMADD213PS constants<>+416(SB), Y3, Y2
+	VFNMADD231PS constants<>+384(SB), Y4, Y3
+	VMOVUPS constants<>+416(SB), Y2
 	VFMADD213PS constants<>+448(SB), Y3, Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
 	VFMADD213PS constants<>+512(SB), Y3, Y2
+	VFMADD213PS constants<>+544(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
 	VFMADD213PS constants<>+32(SB), Y3, Y2
@@ -4019,7 +4023,7 @@ block3:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
@@ -4027,7 +4031,7 @@ block3:
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
 	VMOVUPS constants<>+0(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+160(SB), Y5
+	VMOVUPS constants<>+192(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
@@ -4035,7 +4039,7 @@ block3:
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
 	VMOVUPS constants<>+0(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+160(SB), Y9
+	VMOVUPS constants<>+192(SB), Y9
 	VMINPS Y8, Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
@@ -4043,7 +4047,7 @@ block3:
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -4060,7 +4064,7 @@ block4:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+160(SB), Y1
+	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -4092,7 +4096,7 @@ block5:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4103,7 +4107,7 @@ block5:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS 32(R9)(BX*1), Y5
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+224(SB), Y5
+	VMOVUPS constants<>+256(SB), Y5
 	VFMADD213PS constants<>+64(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -4114,7 +4118,7 @@ block5:
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS 64(R9)(BX*1), Y9
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -4125,7 +4129,7 @@ block5:
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS 96(R9)(BX*1), Y1
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4145,7 +4149,7 @@ block6:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4182,7 +4186,7 @@ block7:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4193,7 +4197,7 @@ block7:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS 32(R9)(BX*1), Y5
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+224(SB), Y5
+	VMOVUPS constants<>+256(SB), Y5
 	VFMADD213PS constants<>+64(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -4204,7 +4208,7 @@ block7:
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS 64(R9)(BX*1), Y9
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -4215,7 +4219,7 @@ block7:
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS 96(R9)(BX*1), Y1
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4235,7 +4239,7 @@ block8:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4274,18 +4278,18 @@ block9:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -4302,18 +4306,18 @@ block9:
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -4339,18 +4343,18 @@ block10:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -4391,18 +4395,18 @@ block11:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -4419,18 +4423,18 @@ block11:
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -4456,18 +4460,18 @@ block12:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Y2, Y2, Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+320(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+352(SB), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
-	VFMADD213PS constants<>+416(SB), Y2, Y1
+	VFNMADD231PS constants<>+384(SB), Y3, Y2
+	VMOVUPS constants<>+416(SB), Y1
 	VFMADD213PS constants<>+448(SB), Y2, Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
 	VFMADD213PS constants<>+512(SB), Y2, Y1
+	VFMADD213PS constants<>+544(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
 	VFMADD213PS constants<>+32(SB), Y2, Y1
@@ -4645,7 +4649,7 @@ row3:
 	VMOVUPS constants<>+0(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS (R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y0, Y0
@@ -4658,7 +4662,7 @@ row3:
 	VMOVUPS constants<>+0(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 32(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y1, Y1
@@ -4671,7 +4675,7 @@ row3:
 	VMOVUPS constants<>+0(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 64(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y2, Y2
@@ -4684,7 +4688,7 @@ row3:
 	VMOVUPS constants<>+0(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+160(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 96(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y3, Y3
@@ -4724,7 +4728,7 @@ row4:
 	VMOVUPS constants<>+0(SB), Y5
 	VCMPPS $0x11, Y4, Y5, Y6
 	VANDPS Y6, Y3, Y3
-	VCMPPS $0x11, constants<>+160(SB), Y4, Y6
+	VCMPPS $0x11, constants<>+192(SB), Y4, Y6
 	VANDPS Y6, Y3, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
@@ -4771,14 +4775,14 @@ row5:
 	VMOVAPS Y8, Y10
 	VMOVUPS (R13)(BX*1), Y11
 	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+224(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+128(SB), Y11
 	VMOVUPS constants<>+32(SB), Y12
 	VCMPPS $0x11, Y10, Y11, Y13
 	VBLENDVPS Y13, Y12, Y9, Y9
 	VMULPS (DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS (R10)(BX*1), Y8, Y8
@@ -4788,14 +4792,14 @@ row5:
 	VMOVAPS Y8, Y10
 	VMOVUPS 32(R13)(BX*1), Y11
 	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+224(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+128(SB), Y11
 	VMOVUPS constants<>+32(SB), Y12
 	VCMPPS $0x11, Y10, Y11, Y13
 	VBLENDVPS Y13, Y12, Y9, Y9
 	VMULPS 32(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 32(R10)(BX*1), Y8, Y8
@@ -4805,14 +4809,14 @@ row5:
 	VMOVAPS Y8, Y10
 	VMOVUPS 64(R13)(BX*1), Y11
 	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+224(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+128(SB), Y11
 	VMOVUPS constants<>+32(SB), Y12
 	VCMPPS $0x11, Y10, Y11, Y13
 	VBLENDVPS Y13, Y12, Y9, Y9
 	VMULPS 64(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 64(R10)(BX*1), Y8, Y8
@@ -4822,14 +4826,14 @@ row5:
 	VMOVAPS Y8, Y10
 	VMOVUPS 96(R13)(BX*1), Y11
 	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+224(SB), Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+96(SB), Y11
+	VMOVUPS constants<>+128(SB), Y11
 	VMOVUPS constants<>+32(SB), Y12
 	VCMPPS $0x11, Y10, Y11, Y13
 	VBLENDVPS Y13, Y12, Y9, Y9
 	VMULPS 96(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 96(R10)(BX*1), Y8, Y8
@@ -4866,14 +4870,14 @@ row6:
 	VMOVAPS Y2, Y4
 	VMOVUPS (R13)(BX*1), Y5
 	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+224(SB), Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VMOVUPS constants<>+96(SB), Y5
+	VMOVUPS constants<>+128(SB), Y5
 	VMOVUPS constants<>+32(SB), Y6
 	VCMPPS $0x11, Y4, Y5, Y7
 	VBLENDVPS Y7, Y6, Y3, Y3
 	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+128(SB), Y5
+	VMOVUPS constants<>+160(SB), Y5
 	VCMPPS $0x11, Y4, Y5, Y6
 	VANDPS Y6, Y3, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
@@ -4921,12 +4925,12 @@ row7:
 	VMOVAPS Y8, Y10
 	VMOVUPS (R13)(BX*1), Y11
 	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMULPS (DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS (R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y0, Y0
@@ -4935,12 +4939,12 @@ row7:
 	VMOVAPS Y8, Y10
 	VMOVUPS 32(R13)(BX*1), Y11
 	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMULPS 32(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 32(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y1, Y1
@@ -4949,12 +4953,12 @@ row7:
 	VMOVAPS Y8, Y10
 	VMOVUPS 64(R13)(BX*1), Y11
 	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMULPS 64(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 64(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y2, Y2
@@ -4963,12 +4967,12 @@ row7:
 	VMOVAPS Y8, Y10
 	VMOVUPS 96(R13)(BX*1), Y11
 	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMULPS 96(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+128(SB), Y11
+	VMOVUPS constants<>+160(SB), Y11
 	VCMPPS $0x11, Y10, Y11, Y12
 	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+96(SB), Y10, Y12
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
 	VANDPS Y12, Y9, Y9
 	VSUBPS 96(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y3, Y3
@@ -5004,12 +5008,12 @@ row8:
 	VMOVAPS Y2, Y4
 	VMOVUPS (R13)(BX*1), Y5
 	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+224(SB), Y3
+	VMOVUPS constants<>+256(SB), Y3
 	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+128(SB), Y5
+	VMOVUPS constants<>+160(SB), Y5
 	VCMPPS $0x11, Y4, Y5, Y6
 	VANDPS Y6, Y3, Y3
-	VCMPPS $0x11, constants<>+96(SB), Y4, Y6
+	VCMPPS $0x11, constants<>+128(SB), Y4, Y6
 	VANDPS Y6, Y3, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
@@ -5058,18 +5062,18 @@ row9:
 	VFMADD213PS (R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5093,18 +5097,18 @@ row9:
 	VFMADD213PS 32(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5128,18 +5132,18 @@ row9:
 	VFMADD213PS 64(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5163,18 +5167,18 @@ row9:
 	VFMADD213PS 96(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5225,18 +5229,18 @@ row10:
 	VFMADD213PS (R15)(BX*1), Y5, Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -5296,18 +5300,18 @@ row11:
 	VFMADD213PS (R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5330,18 +5334,18 @@ row11:
 	VFMADD213PS 32(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5364,18 +5368,18 @@ row11:
 	VFMADD213PS 64(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5398,18 +5402,18 @@ row11:
 	VFMADD213PS 96(R15)(BX*1), Y11, Y10
 	VXORPS Y12, Y12, Y12
 	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+288(SB), Y13
+	VMOVUPS constants<>+320(SB), Y13
 	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+256(SB), Y13
+	VMOVUPS constants<>+288(SB), Y13
 	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+320(SB), Y12, Y13
+	VMULPS constants<>+352(SB), Y12, Y13
 	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+352(SB), Y13, Y12
-	VMOVUPS constants<>+384(SB), Y11
-	VFMADD213PS constants<>+416(SB), Y12, Y11
+	VFNMADD231PS constants<>+384(SB), Y13, Y12
+	VMOVUPS constants<>+416(SB), Y11
 	VFMADD213PS constants<>+448(SB), Y12, Y11
 	VFMADD213PS constants<>+480(SB), Y12, Y11
 	VFMADD213PS constants<>+512(SB), Y12, Y11
+	VFMADD213PS constants<>+544(SB), Y12, Y11
 	VFMADD213PS constants<>+64(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
 	VFMADD213PS constants<>+32(SB), Y12, Y11
@@ -5459,18 +5463,18 @@ row12:
 	VFMADD213PS (R15)(BX*1), Y5, Y4
 	VXORPS Y6, Y6, Y6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+288(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+288(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+320(SB), Y6, Y7
+	VMULPS constants<>+352(SB), Y6, Y7
 	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+352(SB), Y7, Y6
-	VMOVUPS constants<>+384(SB), Y5
-	VFMADD213PS constants<>+416(SB), Y6, Y5
+	VFNMADD231PS constants<>+384(SB), Y7, Y6
+	VMOVUPS constants<>+416(SB), Y5
 	VFMADD213PS constants<>+448(SB), Y6, Y5
 	VFMADD213PS constants<>+480(SB), Y6, Y5
 	VFMADD213PS constants<>+512(SB), Y6, Y5
+	VFMADD213PS constants<>+544(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
 	VFMADD213PS constants<>+32(SB), Y6, Y5
@@ -5636,7 +5640,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -5651,7 +5655,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+160(SB), Y8, Y10
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
@@ -5666,7 +5670,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
 	VMOVUPS 64(R10)(BX*1), Y2
@@ -5681,7 +5685,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+160(SB), Y8, Y10
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
 	VMOVUPS 96(R10)(BX*1), Y8
@@ -5705,7 +5709,7 @@ block4:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+160(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -5748,14 +5752,14 @@ block5:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+128(SB), Y3
 	VMOVUPS constants<>+32(SB), Y4
 	VCMPPS $0x11, Y2, Y3, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
@@ -5767,14 +5771,14 @@ block5:
 	VMOVAPS Y6, Y8
 	VMOVUPS 32(R13)(BX*1), Y9
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+192(SB), Y7
+	VMOVUPS constants<>+224(SB), Y7
 	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VMOVUPS constants<>+96(SB), Y9
+	VMOVUPS constants<>+128(SB), Y9
 	VMOVUPS constants<>+32(SB), Y10
 	VCMPPS $0x11, Y8, Y9, Y11
 	VBLENDVPS Y11, Y10, Y7, Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+128(SB), Y9
+	VMOVUPS constants<>+160(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
@@ -5786,14 +5790,14 @@ block5:
 	VMOVAPS Y0, Y2
 	VMOVUPS 64(R13)(BX*1), Y3
 	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+128(SB), Y3
 	VMOVUPS constants<>+32(SB), Y4
 	VCMPPS $0x11, Y2, Y3, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
 	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
@@ -5805,14 +5809,14 @@ block5:
 	VMOVAPS Y6, Y8
 	VMOVUPS 96(R13)(BX*1), Y9
 	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+192(SB), Y7
+	VMOVUPS constants<>+224(SB), Y7
 	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VMOVUPS constants<>+96(SB), Y9
+	VMOVUPS constants<>+128(SB), Y9
 	VMOVUPS constants<>+32(SB), Y10
 	VCMPPS $0x11, Y8, Y9, Y11
 	VBLENDVPS Y11, Y10, Y7, Y7
 	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+128(SB), Y9
+	VMOVUPS constants<>+160(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
@@ -5833,14 +5837,14 @@ block6:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+192(SB), Y1
+	VMOVUPS constants<>+224(SB), Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+96(SB), Y3
+	VMOVUPS constants<>+128(SB), Y3
 	VMOVUPS constants<>+32(SB), Y4
 	VCMPPS $0x11, Y2, Y3, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
@@ -5884,12 +5888,12 @@ block7:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -5900,12 +5904,12 @@ block7:
 	VMOVAPS Y6, Y8
 	VMOVUPS 32(R13)(BX*1), Y9
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+224(SB), Y7
+	VMOVUPS constants<>+256(SB), Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+128(SB), Y9
+	VMOVUPS constants<>+160(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+96(SB), Y8, Y10
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
@@ -5916,12 +5920,12 @@ block7:
 	VMOVAPS Y0, Y2
 	VMOVUPS 64(R13)(BX*1), Y3
 	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
 	VMOVUPS 64(R10)(BX*1), Y2
@@ -5932,12 +5936,12 @@ block7:
 	VMOVAPS Y6, Y8
 	VMOVUPS 96(R13)(BX*1), Y9
 	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+224(SB), Y7
+	VMOVUPS constants<>+256(SB), Y7
 	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+128(SB), Y9
+	VMOVUPS constants<>+160(SB), Y9
 	VCMPPS $0x11, Y8, Y9, Y10
 	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+96(SB), Y8, Y10
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y10
 	VANDPS Y10, Y7, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
 	VMOVUPS 96(R10)(BX*1), Y8
@@ -5957,12 +5961,12 @@ block8:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+224(SB), Y1
+	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+128(SB), Y3
+	VMOVUPS constants<>+160(SB), Y3
 	VCMPPS $0x11, Y2, Y3, Y4
 	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+96(SB), Y2, Y4
+	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
 	VANDPS Y4, Y1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -6007,18 +6011,18 @@ block9:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Y4, Y4, Y4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+288(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+288(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+320(SB), Y4, Y5
+	VMULPS constants<>+352(SB), Y4, Y5
 	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+352(SB), Y5, Y4
-	VMOVUPS constants<>+384(SB), Y3
-	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFNMADD231PS constants<>+384(SB), Y5, Y4
+	VMOVUPS constants<>+416(SB), Y3
 	VFMADD213PS constants<>+448(SB), Y4, Y3
 	VFMADD213PS constants<>+480(SB), Y4, Y3
 	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+544(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
@@ -6044,18 +6048,18 @@ block9:
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
 	VXORPS Y10, Y10, Y10
 	VSUBPS Y8, Y10, Y10
-	VMOVUPS constants<>+288(SB), Y11
+	VMOVUPS constants<>+320(SB), Y11
 	VMAXPS Y10, Y11, Y10
-	VMOVUPS constants<>+256(SB), Y11
+	VMOVUPS constants<>+288(SB), Y11
 	VMINPS Y10, Y11, Y10
-	VMULPS constants<>+320(SB), Y10, Y11
+	VMULPS constants<>+352(SB), Y10, Y11
 	VROUNDPS $8, Y11, Y11
-	VFNMADD231PS constants<>+352(SB), Y11, Y10
-	VMOVUPS constants<>+384(SB), Y9
-	VFMADD213PS constants<>+416(SB), Y10, Y9
+	VFNMADD231PS constants<>+384(SB), Y11, Y10
+	VMOVUPS constants<>+416(SB), Y9
 	VFMADD213PS constants<>+448(SB), Y10, Y9
 	VFMADD213PS constants<>+480(SB), Y10, Y9
 	VFMADD213PS constants<>+512(SB), Y10, Y9
+	VFMADD213PS constants<>+544(SB), Y10, Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
 	VFMADD213PS constants<>+32(SB), Y10, Y9
 	VFMADD213PS constants<>+32(SB), Y10, Y9
@@ -6090,18 +6094,18 @@ block10:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Y4, Y4, Y4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+288(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+288(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+320(SB), Y4, Y5
+	VMULPS constants<>+352(SB), Y4, Y5
 	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+352(SB), Y5, Y4
-	VMOVUPS constants<>+384(SB), Y3
-	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFNMADD231PS constants<>+384(SB), Y5, Y4
+	VMOVUPS constants<>+416(SB), Y3
 	VFMADD213PS constants<>+448(SB), Y4, Y3
 	VFMADD213PS constants<>+480(SB), Y4, Y3
 	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+544(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
@@ -6157,18 +6161,18 @@ block11:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Y4, Y4, Y4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+288(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+288(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+320(SB), Y4, Y5
+	VMULPS constants<>+352(SB), Y4, Y5
 	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+352(SB), Y5, Y4
-	VMOVUPS constants<>+384(SB), Y3
-	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFNMADD231PS constants<>+384(SB), Y5, Y4
+	VMOVUPS constants<>+416(SB), Y3
 	VFMADD213PS constants<>+448(SB), Y4, Y3
 	VFMADD213PS constants<>+480(SB), Y4, Y3
 	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+544(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
@@ -6193,18 +6197,18 @@ block11:
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
 	VXORPS Y10, Y10, Y10
 	VSUBPS Y8, Y10, Y10
-	VMOVUPS constants<>+288(SB), Y11
+	VMOVUPS constants<>+320(SB), Y11
 	VMAXPS Y10, Y11, Y10
-	VMOVUPS constants<>+256(SB), Y11
+	VMOVUPS constants<>+288(SB), Y11
 	VMINPS Y10, Y11, Y10
-	VMULPS constants<>+320(SB), Y10, Y11
+	VMULPS constants<>+352(SB), Y10, Y11
 	VROUNDPS $8, Y11, Y11
-	VFNMADD231PS constants<>+352(SB), Y11, Y10
-	VMOVUPS constants<>+384(SB), Y9
-	VFMADD213PS constants<>+416(SB), Y10, Y9
+	VFNMADD231PS constants<>+384(SB), Y11, Y10
+	VMOVUPS constants<>+416(SB), Y9
 	VFMADD213PS constants<>+448(SB), Y10, Y9
 	VFMADD213PS constants<>+480(SB), Y10, Y9
 	VFMADD213PS constants<>+512(SB), Y10, Y9
+	VFMADD213PS constants<>+544(SB), Y10, Y9
 	VFMADD213PS constants<>+64(SB), Y10, Y9
 	VFMADD213PS constants<>+32(SB), Y10, Y9
 	VFMADD213PS constants<>+32(SB), Y10, Y9
@@ -6238,18 +6242,18 @@ block12:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Y4, Y4, Y4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+288(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+288(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+320(SB), Y4, Y5
+	VMULPS constants<>+352(SB), Y4, Y5
 	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+352(SB), Y5, Y4
-	VMOVUPS constants<>+384(SB), Y3
-	VFMADD213PS constants<>+416(SB), Y4, Y3
+	VFNMADD231PS constants<>+384(SB), Y5, Y4
+	VMOVUPS constants<>+416(SB), Y3
 	VFMADD213PS constants<>+448(SB), Y4, Y3
 	VFMADD213PS constants<>+480(SB), Y4, Y3
 	VFMADD213PS constants<>+512(SB), Y4, Y3
+	VFMADD213PS constants<>+544(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3
 	VFMADD213PS constants<>+32(SB), Y4, Y3

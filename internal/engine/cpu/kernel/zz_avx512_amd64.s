@@ -27,119 +27,127 @@ DATA constants<>+160(SB)/8, $0x3f0000003f000000
 DATA constants<>+168(SB)/8, $0x3f0000003f000000
 DATA constants<>+176(SB)/8, $0x3f0000003f000000
 DATA constants<>+184(SB)/8, $0x3f0000003f000000
-DATA constants<>+192(SB)/8, $0x4040000040400000
-DATA constants<>+200(SB)/8, $0x4040000040400000
-DATA constants<>+208(SB)/8, $0x4040000040400000
-DATA constants<>+216(SB)/8, $0x4040000040400000
-DATA constants<>+224(SB)/8, $0x4040000040400000
-DATA constants<>+232(SB)/8, $0x4040000040400000
-DATA constants<>+240(SB)/8, $0x4040000040400000
-DATA constants<>+248(SB)/8, $0x4040000040400000
-DATA constants<>+256(SB)/8, $0xc0400000c0400000
-DATA constants<>+264(SB)/8, $0xc0400000c0400000
-DATA constants<>+272(SB)/8, $0xc0400000c0400000
-DATA constants<>+280(SB)/8, $0xc0400000c0400000
-DATA constants<>+288(SB)/8, $0xc0400000c0400000
-DATA constants<>+296(SB)/8, $0xc0400000c0400000
-DATA constants<>+304(SB)/8, $0xc0400000c0400000
-DATA constants<>+312(SB)/8, $0xc0400000c0400000
-DATA constants<>+320(SB)/8, $0x40c0000040c00000
-DATA constants<>+328(SB)/8, $0x40c0000040c00000
-DATA constants<>+336(SB)/8, $0x40c0000040c00000
-DATA constants<>+344(SB)/8, $0x40c0000040c00000
-DATA constants<>+352(SB)/8, $0x40c0000040c00000
-DATA constants<>+360(SB)/8, $0x40c0000040c00000
-DATA constants<>+368(SB)/8, $0x40c0000040c00000
-DATA constants<>+376(SB)/8, $0x40c0000040c00000
-DATA constants<>+384(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+392(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+400(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+408(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+416(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+424(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+432(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+440(SB)/8, $0x3eaaaaab3eaaaaab
-DATA constants<>+448(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+456(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+464(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+472(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+480(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+488(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+496(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+504(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+512(SB)/8, $0x42ae000042ae0000
-DATA constants<>+520(SB)/8, $0x42ae000042ae0000
-DATA constants<>+528(SB)/8, $0x42ae000042ae0000
-DATA constants<>+536(SB)/8, $0x42ae000042ae0000
-DATA constants<>+544(SB)/8, $0x42ae000042ae0000
-DATA constants<>+552(SB)/8, $0x42ae000042ae0000
-DATA constants<>+560(SB)/8, $0x42ae000042ae0000
-DATA constants<>+568(SB)/8, $0x42ae000042ae0000
-DATA constants<>+576(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+584(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+592(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+600(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+608(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+616(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+624(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+632(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+640(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+648(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+656(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+664(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+672(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+680(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+688(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+696(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+704(SB)/8, $0x3f3172183f317218
-DATA constants<>+712(SB)/8, $0x3f3172183f317218
-DATA constants<>+720(SB)/8, $0x3f3172183f317218
-DATA constants<>+728(SB)/8, $0x3f3172183f317218
-DATA constants<>+736(SB)/8, $0x3f3172183f317218
-DATA constants<>+744(SB)/8, $0x3f3172183f317218
-DATA constants<>+752(SB)/8, $0x3f3172183f317218
-DATA constants<>+760(SB)/8, $0x3f3172183f317218
-DATA constants<>+768(SB)/8, $0x39500d0139500d01
-DATA constants<>+776(SB)/8, $0x39500d0139500d01
-DATA constants<>+784(SB)/8, $0x39500d0139500d01
-DATA constants<>+792(SB)/8, $0x39500d0139500d01
-DATA constants<>+800(SB)/8, $0x39500d0139500d01
-DATA constants<>+808(SB)/8, $0x39500d0139500d01
-DATA constants<>+816(SB)/8, $0x39500d0139500d01
-DATA constants<>+824(SB)/8, $0x39500d0139500d01
-DATA constants<>+832(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+840(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+848(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+856(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+864(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+872(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+880(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+888(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+896(SB)/8, $0x3c0888893c088889
-DATA constants<>+904(SB)/8, $0x3c0888893c088889
-DATA constants<>+912(SB)/8, $0x3c0888893c088889
-DATA constants<>+920(SB)/8, $0x3c0888893c088889
-DATA constants<>+928(SB)/8, $0x3c0888893c088889
-DATA constants<>+936(SB)/8, $0x3c0888893c088889
-DATA constants<>+944(SB)/8, $0x3c0888893c088889
-DATA constants<>+952(SB)/8, $0x3c0888893c088889
-DATA constants<>+960(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+968(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+976(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+984(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+992(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+1000(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+1008(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+1016(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+1024(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1032(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1040(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1048(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1056(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1064(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1072(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+1080(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL constants<>(SB), RODATA|NOPTR, $1088
+DATA constants<>+192(SB)/8, $0x4000000040000000
+DATA constants<>+200(SB)/8, $0x4000000040000000
+DATA constants<>+208(SB)/8, $0x4000000040000000
+DATA constants<>+216(SB)/8, $0x4000000040000000
+DATA constants<>+224(SB)/8, $0x4000000040000000
+DATA constants<>+232(SB)/8, $0x4000000040000000
+DATA constants<>+240(SB)/8, $0x4000000040000000
+DATA constants<>+248(SB)/8, $0x4000000040000000
+DATA constants<>+256(SB)/8, $0x4040000040400000
+DATA constants<>+264(SB)/8, $0x4040000040400000
+DATA constants<>+272(SB)/8, $0x4040000040400000
+DATA constants<>+280(SB)/8, $0x4040000040400000
+DATA constants<>+288(SB)/8, $0x4040000040400000
+DATA constants<>+296(SB)/8, $0x4040000040400000
+DATA constants<>+304(SB)/8, $0x4040000040400000
+DATA constants<>+312(SB)/8, $0x4040000040400000
+DATA constants<>+320(SB)/8, $0xc0400000c0400000
+DATA constants<>+328(SB)/8, $0xc0400000c0400000
+DATA constants<>+336(SB)/8, $0xc0400000c0400000
+DATA constants<>+344(SB)/8, $0xc0400000c0400000
+DATA constants<>+352(SB)/8, $0xc0400000c0400000
+DATA constants<>+360(SB)/8, $0xc0400000c0400000
+DATA constants<>+368(SB)/8, $0xc0400000c0400000
+DATA constants<>+376(SB)/8, $0xc0400000c0400000
+DATA constants<>+384(SB)/8, $0x40c0000040c00000
+DATA constants<>+392(SB)/8, $0x40c0000040c00000
+DATA constants<>+400(SB)/8, $0x40c0000040c00000
+DATA constants<>+408(SB)/8, $0x40c0000040c00000
+DATA constants<>+416(SB)/8, $0x40c0000040c00000
+DATA constants<>+424(SB)/8, $0x40c0000040c00000
+DATA constants<>+432(SB)/8, $0x40c0000040c00000
+DATA constants<>+440(SB)/8, $0x40c0000040c00000
+DATA constants<>+448(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+456(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+464(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+472(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+480(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+488(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+496(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+504(SB)/8, $0x3eaaaaab3eaaaaab
+DATA constants<>+512(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+520(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+528(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+536(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+544(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+552(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+560(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+568(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+576(SB)/8, $0x42ae000042ae0000
+DATA constants<>+584(SB)/8, $0x42ae000042ae0000
+DATA constants<>+592(SB)/8, $0x42ae000042ae0000
+DATA constants<>+600(SB)/8, $0x42ae000042ae0000
+DATA constants<>+608(SB)/8, $0x42ae000042ae0000
+DATA constants<>+616(SB)/8, $0x42ae000042ae0000
+DATA constants<>+624(SB)/8, $0x42ae000042ae0000
+DATA constants<>+632(SB)/8, $0x42ae000042ae0000
+DATA constants<>+640(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+648(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+656(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+664(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+672(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+680(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+688(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+696(SB)/8, $0xc2ae0000c2ae0000
+DATA constants<>+704(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+712(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+720(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+728(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+736(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+744(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+752(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+760(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+768(SB)/8, $0x3f3172183f317218
+DATA constants<>+776(SB)/8, $0x3f3172183f317218
+DATA constants<>+784(SB)/8, $0x3f3172183f317218
+DATA constants<>+792(SB)/8, $0x3f3172183f317218
+DATA constants<>+800(SB)/8, $0x3f3172183f317218
+DATA constants<>+808(SB)/8, $0x3f3172183f317218
+DATA constants<>+816(SB)/8, $0x3f3172183f317218
+DATA constants<>+824(SB)/8, $0x3f3172183f317218
+DATA constants<>+832(SB)/8, $0x39500d0139500d01
+DATA constants<>+840(SB)/8, $0x39500d0139500d01
+DATA constants<>+848(SB)/8, $0x39500d0139500d01
+DATA constants<>+856(SB)/8, $0x39500d0139500d01
+DATA constants<>+864(SB)/8, $0x39500d0139500d01
+DATA constants<>+872(SB)/8, $0x39500d0139500d01
+DATA constants<>+880(SB)/8, $0x39500d0139500d01
+DATA constants<>+888(SB)/8, $0x39500d0139500d01
+DATA constants<>+896(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+904(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+912(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+920(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+928(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+936(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+944(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+952(SB)/8, $0x3ab60b613ab60b61
+DATA constants<>+960(SB)/8, $0x3c0888893c088889
+DATA constants<>+968(SB)/8, $0x3c0888893c088889
+DATA constants<>+976(SB)/8, $0x3c0888893c088889
+DATA constants<>+984(SB)/8, $0x3c0888893c088889
+DATA constants<>+992(SB)/8, $0x3c0888893c088889
+DATA constants<>+1000(SB)/8, $0x3c0888893c088889
+DATA constants<>+1008(SB)/8, $0x3c0888893c088889
+DATA constants<>+1016(SB)/8, $0x3c0888893c088889
+DATA constants<>+1024(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1032(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1040(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1048(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1056(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1064(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1072(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1080(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+1088(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1096(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1104(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1112(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1120(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1128(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1136(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+1144(SB)/8, $0x3e2aaaab3e2aaaab
+GLOBL constants<>(SB), RODATA|NOPTR, $1152
 
 // func tile12AVX512(a *TileArgs)
 TEXT ·tile12AVX512(SB), NOSPLIT, $32-8
@@ -4739,25 +4747,25 @@ block3:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS constants<>+0(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+320(SB), Y5
+	VMOVUPS constants<>+384(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS constants<>+0(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+320(SB), Y9
+	VMOVUPS constants<>+384(SB), Y9
 	VMINPS Y8, Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -4772,7 +4780,7 @@ block4:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -4800,7 +4808,7 @@ row3:
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4809,7 +4817,7 @@ block5:
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+512(SB), Y5
 	VFMADD213PS constants<>+128(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -4818,7 +4826,7 @@ block5:
 	VMULPS Y5, Y4, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+512(SB), Y9
 	VFMADD213PS constants<>+128(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -4827,7 +4835,7 @@ block5:
 	VMULPS Y9, Y8, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4845,7 +4853,7 @@ narrower3:
 	JLT done3
 block6:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4878,7 +4886,7 @@ row4:
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4887,7 +4895,7 @@ block7:
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+512(SB), Y5
 	VFMADD213PS constants<>+128(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -4896,7 +4904,7 @@ block7:
 	VMOVAPS Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+512(SB), Y9
 	VFMADD213PS constants<>+128(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -4905,7 +4913,7 @@ block7:
 	VMOVAPS Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4923,7 +4931,7 @@ narrower4:
 	JLT done4
 block8:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -4958,53 +4966,53 @@ block9:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMULPS Z5, Z4, Z4
 	VMOVUPS Z4, 64(DI)(BX*1)
 	ADDQ $128, BX
@@ -5019,27 +5027,27 @@ block10:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	ADDQ $64, BX
@@ -5054,27 +5062,27 @@ block11:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+576(SB), Y3
+	VMOVUPS constants<>+640(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+512(SB), Y3
+	VMOVUPS constants<>+576(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+640(SB), Y2, Y3
+	VMULPS constants<>+704(SB), Y2, Y3
 	VRNDSCALEPS $8, Y3, Y3
-	VFNMADD231PS constants<>+704(SB), Y3, Y2
-	VMOVUPS constants<>+768(SB), Y1
-	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFNMADD231PS constants<>+768(SB), Y3, Y2
+	VMOVUPS constants<>+832(SB), Y1
 	VFMADD213PS constants<>+896(SB), Y2, Y1
 	VFMADD213PS constants<>+960(SB), Y2, Y1
 	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+1088(SB), Y2, Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VCVTPS2DQ Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VPADDD Y3, Y1, Y1
+	VSCALEFPS Y3, Y1, Y1
 	VADDPS constants<>+64(SB), Y1, Y1
-	VMOVUPS constants<>+64(SB), Y2
-	VDIVPS Y1, Y2, Y1
+	VRCP14PS Y1, Y2
+	VMOVUPS constants<>+192(SB), Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS Y2, Y3, Y1
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -5102,53 +5110,53 @@ block12:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMOVAPS Z1, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMOVAPS Z5, Z4
 	VMOVUPS Z4, 64(DI)(BX*1)
 	ADDQ $128, BX
@@ -5163,27 +5171,27 @@ block13:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMOVAPS Z1, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	ADDQ $64, BX
@@ -5198,27 +5206,27 @@ block14:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+576(SB), Y3
+	VMOVUPS constants<>+640(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+512(SB), Y3
+	VMOVUPS constants<>+576(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+640(SB), Y2, Y3
+	VMULPS constants<>+704(SB), Y2, Y3
 	VRNDSCALEPS $8, Y3, Y3
-	VFNMADD231PS constants<>+704(SB), Y3, Y2
-	VMOVUPS constants<>+768(SB), Y1
-	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFNMADD231PS constants<>+768(SB), Y3, Y2
+	VMOVUPS constants<>+832(SB), Y1
 	VFMADD213PS constants<>+896(SB), Y2, Y1
 	VFMADD213PS constants<>+960(SB), Y2, Y1
 	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+1088(SB), Y2, Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VCVTPS2DQ Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VPADDD Y3, Y1, Y1
+	VSCALEFPS Y3, Y1, Y1
 	VADDPS constants<>+64(SB), Y1, Y1
-	VMOVUPS constants<>+64(SB), Y2
-	VDIVPS Y1, Y2, Y1
+	VRCP14PS Y1, Y2
+	VMOVUPS constants<>+192(SB), Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS Y2, Y3, Y1
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -5318,7 +5326,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VCMPPS $0x11, constants<>+384(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
@@ -5326,7 +5334,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y7
 	VCMPPS $0x11, Y5, Y7, K1
 	VMOVAPS.Z Y6, K1, Y6
-	VCMPPS $0x11, constants<>+320(SB), Y5, K1
+	VCMPPS $0x11, constants<>+384(SB), Y5, K1
 	VMOVAPS.Z Y6, K1, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
@@ -5334,7 +5342,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y12
 	VCMPPS $0x11, Y10, Y12, K1
 	VMOVAPS.Z Y11, K1, Y11
-	VCMPPS $0x11, constants<>+320(SB), Y10, K1
+	VCMPPS $0x11, constants<>+384(SB), Y10, K1
 	VMOVAPS.Z Y11, K1, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
@@ -5342,7 +5350,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VCMPPS $0x11, constants<>+384(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -5359,7 +5367,7 @@ block4:
 	VMOVUPS constants<>+0(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y0, K1
+	VCMPPS $0x11, constants<>+384(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	ADDQ $32, BX
@@ -5389,50 +5397,50 @@ row3:
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
-	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+256(SB), Y2
 	VMOVUPS constants<>+64(SB), Y3
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS Y3, K1, Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+384(SB), Y6
+	VMOVUPS constants<>+448(SB), Y6
 	VFMADD213PS constants<>+128(SB), Y5, Y6
-	VMOVUPS constants<>+192(SB), Y7
+	VMOVUPS constants<>+256(SB), Y7
 	VMOVUPS constants<>+64(SB), Y8
 	VCMPPS $0x11, Y5, Y7, K1
 	VMOVAPS Y8, K1, Y6
 	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VCMPPS $0x11, Y5, Y7, K1
 	VMOVAPS.Z Y6, K1, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+384(SB), Y11
+	VMOVUPS constants<>+448(SB), Y11
 	VFMADD213PS constants<>+128(SB), Y10, Y11
-	VMOVUPS constants<>+192(SB), Y12
+	VMOVUPS constants<>+256(SB), Y12
 	VMOVUPS constants<>+64(SB), Y13
 	VCMPPS $0x11, Y10, Y12, K1
 	VMOVAPS Y13, K1, Y11
 	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+256(SB), Y12
+	VMOVUPS constants<>+320(SB), Y12
 	VCMPPS $0x11, Y10, Y12, K1
 	VMOVAPS.Z Y11, K1, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
-	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+256(SB), Y2
 	VMOVUPS constants<>+64(SB), Y3
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS Y3, K1, Y1
 	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
@@ -5446,14 +5454,14 @@ narrower3:
 	JLT done3
 block6:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
-	VMOVUPS constants<>+192(SB), Y2
+	VMOVUPS constants<>+256(SB), Y2
 	VMOVUPS constants<>+64(SB), Y3
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS Y3, K1, Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
@@ -5484,39 +5492,39 @@ row4:
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VCMPPS $0x11, constants<>+256(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+448(SB), Y6
+	VMOVUPS constants<>+512(SB), Y6
 	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+256(SB), Y7
+	VMOVUPS constants<>+320(SB), Y7
 	VCMPPS $0x11, Y5, Y7, K1
 	VMOVAPS.Z Y6, K1, Y6
-	VCMPPS $0x11, constants<>+192(SB), Y5, K1
+	VCMPPS $0x11, constants<>+256(SB), Y5, K1
 	VMOVAPS.Z Y6, K1, Y6
 	VMOVUPS Y6, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+448(SB), Y11
+	VMOVUPS constants<>+512(SB), Y11
 	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+256(SB), Y12
+	VMOVUPS constants<>+320(SB), Y12
 	VCMPPS $0x11, Y10, Y12, K1
 	VMOVAPS.Z Y11, K1, Y11
-	VCMPPS $0x11, constants<>+192(SB), Y10, K1
+	VCMPPS $0x11, constants<>+256(SB), Y10, K1
 	VMOVAPS.Z Y11, K1, Y11
 	VMOVUPS Y11, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VCMPPS $0x11, constants<>+256(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -5529,12 +5537,12 @@ narrower4:
 	JLT done4
 block8:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS (R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y2
+	VMOVUPS constants<>+320(SB), Y2
 	VCMPPS $0x11, Y0, Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y0, K1
+	VCMPPS $0x11, constants<>+256(SB), Y0, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
 	ADDQ $32, BX
@@ -5566,27 +5574,27 @@ block9:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Z0, Z3, Z3
-	VMOVUPS constants<>+576(SB), Z4
+	VMOVUPS constants<>+640(SB), Z4
 	VMAXPS Z3, Z4, Z3
-	VMOVUPS constants<>+512(SB), Z4
+	VMOVUPS constants<>+576(SB), Z4
 	VMINPS Z3, Z4, Z3
-	VMULPS constants<>+640(SB), Z3, Z4
+	VMULPS constants<>+704(SB), Z3, Z4
 	VRNDSCALEPS $8, Z4, Z4
-	VFNMADD231PS constants<>+704(SB), Z4, Z3
-	VMOVUPS constants<>+768(SB), Z2
-	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFNMADD231PS constants<>+768(SB), Z4, Z3
+	VMOVUPS constants<>+832(SB), Z2
 	VFMADD213PS constants<>+896(SB), Z3, Z2
 	VFMADD213PS constants<>+960(SB), Z3, Z2
 	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+1088(SB), Z3, Z2
 	VFMADD213PS constants<>+128(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
-	VCVTPS2DQ Z4, Z4
-	VPSLLD $23, Z4, Z4
-	VPADDD Z4, Z2, Z2
+	VSCALEFPS Z4, Z2, Z2
 	VADDPS constants<>+64(SB), Z2, Z2
-	VMOVUPS constants<>+64(SB), Z3
-	VDIVPS Z2, Z3, Z2
+	VRCP14PS Z2, Z3
+	VMOVUPS constants<>+192(SB), Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VMULPS Z3, Z4, Z2
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z2, Z1, Z1
 	VFMADD213PS constants<>+64(SB), Z0, Z1
@@ -5596,27 +5604,27 @@ block9:
 	VMOVUPS 64(SI)(BX*1), Z5
 	VXORPS Z8, Z8, Z8
 	VSUBPS Z5, Z8, Z8
-	VMOVUPS constants<>+576(SB), Z9
+	VMOVUPS constants<>+640(SB), Z9
 	VMAXPS Z8, Z9, Z8
-	VMOVUPS constants<>+512(SB), Z9
+	VMOVUPS constants<>+576(SB), Z9
 	VMINPS Z8, Z9, Z8
-	VMULPS constants<>+640(SB), Z8, Z9
+	VMULPS constants<>+704(SB), Z8, Z9
 	VRNDSCALEPS $8, Z9, Z9
-	VFNMADD231PS constants<>+704(SB), Z9, Z8
-	VMOVUPS constants<>+768(SB), Z7
-	VFMADD213PS constants<>+832(SB), Z8, Z7
+	VFNMADD231PS constants<>+768(SB), Z9, Z8
+	VMOVUPS constants<>+832(SB), Z7
 	VFMADD213PS constants<>+896(SB), Z8, Z7
 	VFMADD213PS constants<>+960(SB), Z8, Z7
 	VFMADD213PS constants<>+1024(SB), Z8, Z7
+	VFMADD213PS constants<>+1088(SB), Z8, Z7
 	VFMADD213PS constants<>+128(SB), Z8, Z7
 	VFMADD213PS constants<>+64(SB), Z8, Z7
 	VFMADD213PS constants<>+64(SB), Z8, Z7
-	VCVTPS2DQ Z9, Z9
-	VPSLLD $23, Z9, Z9
-	VPADDD Z9, Z7, Z7
+	VSCALEFPS Z9, Z7, Z7
 	VADDPS constants<>+64(SB), Z7, Z7
-	VMOVUPS constants<>+64(SB), Z8
-	VDIVPS Z7, Z8, Z7
+	VRCP14PS Z7, Z8
+	VMOVUPS constants<>+192(SB), Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VMULPS Z8, Z9, Z7
 	VMOVUPS constants<>+64(SB), Z6
 	VSUBPS Z7, Z6, Z6
 	VFMADD213PS constants<>+64(SB), Z5, Z6
@@ -5635,27 +5643,27 @@ block10:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Z0, Z3, Z3
-	VMOVUPS constants<>+576(SB), Z4
+	VMOVUPS constants<>+640(SB), Z4
 	VMAXPS Z3, Z4, Z3
-	VMOVUPS constants<>+512(SB), Z4
+	VMOVUPS constants<>+576(SB), Z4
 	VMINPS Z3, Z4, Z3
-	VMULPS constants<>+640(SB), Z3, Z4
+	VMULPS constants<>+704(SB), Z3, Z4
 	VRNDSCALEPS $8, Z4, Z4
-	VFNMADD231PS constants<>+704(SB), Z4, Z3
-	VMOVUPS constants<>+768(SB), Z2
-	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFNMADD231PS constants<>+768(SB), Z4, Z3
+	VMOVUPS constants<>+832(SB), Z2
 	VFMADD213PS constants<>+896(SB), Z3, Z2
 	VFMADD213PS constants<>+960(SB), Z3, Z2
 	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+1088(SB), Z3, Z2
 	VFMADD213PS constants<>+128(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
-	VCVTPS2DQ Z4, Z4
-	VPSLLD $23, Z4, Z4
-	VPADDD Z4, Z2, Z2
+	VSCALEFPS Z4, Z2, Z2
 	VADDPS constants<>+64(SB), Z2, Z2
-	VMOVUPS constants<>+64(SB), Z3
-	VDIVPS Z2, Z3, Z2
+	VRCP14PS Z2, Z3
+	VMOVUPS constants<>+192(SB), Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VMULPS Z3, Z4, Z2
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z2, Z1, Z1
 	VFMADD213PS constants<>+64(SB), Z0, Z1
@@ -5674,27 +5682,27 @@ block11:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+576(SB), Y4
+	VMOVUPS constants<>+640(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+512(SB), Y4
+	VMOVUPS constants<>+576(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+640(SB), Y3, Y4
+	VMULPS constants<>+704(SB), Y3, Y4
 	VRNDSCALEPS $8, Y4, Y4
-	VFNMADD231PS constants<>+704(SB), Y4, Y3
-	VMOVUPS constants<>+768(SB), Y2
-	VFMADD213PS constants<>+832(SB), Y3, Y2
+	VFNMADD231PS constants<>+768(SB), Y4, Y3
+	VMOVUPS constants<>+832(SB), Y2
 	VFMADD213PS constants<>+896(SB), Y3, Y2
 	VFMADD213PS constants<>+960(SB), Y3, Y2
 	VFMADD213PS constants<>+1024(SB), Y3, Y2
+	VFMADD213PS constants<>+1088(SB), Y3, Y2
 	VFMADD213PS constants<>+128(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VCVTPS2DQ Y4, Y4
-	VPSLLD $23, Y4, Y4
-	VPADDD Y4, Y2, Y2
+	VSCALEFPS Y4, Y2, Y2
 	VADDPS constants<>+64(SB), Y2, Y2
-	VMOVUPS constants<>+64(SB), Y3
-	VDIVPS Y2, Y3, Y2
+	VRCP14PS Y2, Y3
+	VMOVUPS constants<>+192(SB), Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS Y3, Y4, Y2
 	VMOVUPS constants<>+64(SB), Y1
 	VSUBPS Y2, Y1, Y1
 	VFMADD213PS constants<>+64(SB), Y0, Y1
@@ -5728,27 +5736,27 @@ block12:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Z0, Z3, Z3
-	VMOVUPS constants<>+576(SB), Z4
+	VMOVUPS constants<>+640(SB), Z4
 	VMAXPS Z3, Z4, Z3
-	VMOVUPS constants<>+512(SB), Z4
+	VMOVUPS constants<>+576(SB), Z4
 	VMINPS Z3, Z4, Z3
-	VMULPS constants<>+640(SB), Z3, Z4
+	VMULPS constants<>+704(SB), Z3, Z4
 	VRNDSCALEPS $8, Z4, Z4
-	VFNMADD231PS constants<>+704(SB), Z4, Z3
-	VMOVUPS constants<>+768(SB), Z2
-	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFNMADD231PS constants<>+768(SB), Z4, Z3
+	VMOVUPS constants<>+832(SB), Z2
 	VFMADD213PS constants<>+896(SB), Z3, Z2
 	VFMADD213PS constants<>+960(SB), Z3, Z2
 	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+1088(SB), Z3, Z2
 	VFMADD213PS constants<>+128(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
-	VCVTPS2DQ Z4, Z4
-	VPSLLD $23, Z4, Z4
-	VPADDD Z4, Z2, Z2
+	VSCALEFPS Z4, Z2, Z2
 	VADDPS constants<>+64(SB), Z2, Z2
-	VMOVUPS constants<>+64(SB), Z3
-	VDIVPS Z2, Z3, Z2
+	VRCP14PS Z2, Z3
+	VMOVUPS constants<>+192(SB), Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VMULPS Z3, Z4, Z2
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z2, Z1, Z1
 	VMULPS Z2, Z1, Z1
@@ -5757,27 +5765,27 @@ block12:
 	VMOVUPS 64(SI)(BX*1), Z5
 	VXORPS Z8, Z8, Z8
 	VSUBPS Z5, Z8, Z8
-	VMOVUPS constants<>+576(SB), Z9
+	VMOVUPS constants<>+640(SB), Z9
 	VMAXPS Z8, Z9, Z8
-	VMOVUPS constants<>+512(SB), Z9
+	VMOVUPS constants<>+576(SB), Z9
 	VMINPS Z8, Z9, Z8
-	VMULPS constants<>+640(SB), Z8, Z9
+	VMULPS constants<>+704(SB), Z8, Z9
 	VRNDSCALEPS $8, Z9, Z9
-	VFNMADD231PS constants<>+704(SB), Z9, Z8
-	VMOVUPS constants<>+768(SB), Z7
-	VFMADD213PS constants<>+832(SB), Z8, Z7
+	VFNMADD231PS constants<>+768(SB), Z9, Z8
+	VMOVUPS constants<>+832(SB), Z7
 	VFMADD213PS constants<>+896(SB), Z8, Z7
 	VFMADD213PS constants<>+960(SB), Z8, Z7
 	VFMADD213PS constants<>+1024(SB), Z8, Z7
+	VFMADD213PS constants<>+1088(SB), Z8, Z7
 	VFMADD213PS constants<>+128(SB), Z8, Z7
 	VFMADD213PS constants<>+64(SB), Z8, Z7
 	VFMADD213PS constants<>+64(SB), Z8, Z7
-	VCVTPS2DQ Z9, Z9
-	VPSLLD $23, Z9, Z9
-	VPADDD Z9, Z7, Z7
+	VSCALEFPS Z9, Z7, Z7
 	VADDPS constants<>+64(SB), Z7, Z7
-	VMOVUPS constants<>+64(SB), Z8
-	VDIVPS Z7, Z8, Z7
+	VRCP14PS Z7, Z8
+	VMOVUPS constants<>+192(SB), Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VMULPS Z8, Z9, Z7
 	VMOVUPS constants<>+64(SB), Z6
 	VSUBPS Z7, Z6, Z6
 	VMULPS Z7, Z6, Z6
@@ -5795,27 +5803,27 @@ block13:
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Z0, Z3, Z3
-	VMOVUPS constants<>+576(SB), Z4
+	VMOVUPS constants<>+640(SB), Z4
 	VMAXPS Z3, Z4, Z3
-	VMOVUPS constants<>+512(SB), Z4
+	VMOVUPS constants<>+576(SB), Z4
 	VMINPS Z3, Z4, Z3
-	VMULPS constants<>+640(SB), Z3, Z4
+	VMULPS constants<>+704(SB), Z3, Z4
 	VRNDSCALEPS $8, Z4, Z4
-	VFNMADD231PS constants<>+704(SB), Z4, Z3
-	VMOVUPS constants<>+768(SB), Z2
-	VFMADD213PS constants<>+832(SB), Z3, Z2
+	VFNMADD231PS constants<>+768(SB), Z4, Z3
+	VMOVUPS constants<>+832(SB), Z2
 	VFMADD213PS constants<>+896(SB), Z3, Z2
 	VFMADD213PS constants<>+960(SB), Z3, Z2
 	VFMADD213PS constants<>+1024(SB), Z3, Z2
+	VFMADD213PS constants<>+1088(SB), Z3, Z2
 	VFMADD213PS constants<>+128(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
 	VFMADD213PS constants<>+64(SB), Z3, Z2
-	VCVTPS2DQ Z4, Z4
-	VPSLLD $23, Z4, Z4
-	VPADDD Z4, Z2, Z2
+	VSCALEFPS Z4, Z2, Z2
 	VADDPS constants<>+64(SB), Z2, Z2
-	VMOVUPS constants<>+64(SB), Z3
-	VDIVPS Z2, Z3, Z2
+	VRCP14PS Z2, Z3
+	VMOVUPS constants<>+192(SB), Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VMULPS Z3, Z4, Z2
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z2, Z1, Z1
 	VMULPS Z2, Z1, Z1
@@ -5833,27 +5841,27 @@ block14:
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Z3, Z3, Z3
 	VSUBPS Y0, Y3, Y3
-	VMOVUPS constants<>+576(SB), Y4
+	VMOVUPS constants<>+640(SB), Y4
 	VMAXPS Y3, Y4, Y3
-	VMOVUPS constants<>+512(SB), Y4
+	VMOVUPS constants<>+576(SB), Y4
 	VMINPS Y3, Y4, Y3
-	VMULPS constants<>+640(SB), Y3, Y4
+	VMULPS constants<>+704(SB), Y3, Y4
 	VRNDSCALEPS $8, Y4, Y4
-	VFNMADD231PS constants<>+704(SB), Y4, Y3
-	VMOVUPS constants<>+768(SB), Y2
-	VFMADD213PS constants<>+832(SB), Y3, Y2
+	VFNMADD231PS constants<>+768(SB), Y4, Y3
+	VMOVUPS constants<>+832(SB), Y2
 	VFMADD213PS constants<>+896(SB), Y3, Y2
 	VFMADD213PS constants<>+960(SB), Y3, Y2
 	VFMADD213PS constants<>+1024(SB), Y3, Y2
+	VFMADD213PS constants<>+1088(SB), Y3, Y2
 	VFMADD213PS constants<>+128(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
 	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VCVTPS2DQ Y4, Y4
-	VPSLLD $23, Y4, Y4
-	VPADDD Y4, Y2, Y2
+	VSCALEFPS Y4, Y2, Y2
 	VADDPS constants<>+64(SB), Y2, Y2
-	VMOVUPS constants<>+64(SB), Y3
-	VDIVPS Y2, Y3, Y2
+	VRCP14PS Y2, Y3
+	VMOVUPS constants<>+192(SB), Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS Y3, Y4, Y2
 	VMOVUPS constants<>+64(SB), Y1
 	VSUBPS Y2, Y1, Y1
 	VMULPS Y2, Y1, Y1
@@ -5958,7 +5966,7 @@ block3:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y4
@@ -5966,7 +5974,7 @@ block3:
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
 	VMOVUPS constants<>+0(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+320(SB), Y5
+	VMOVUPS constants<>+384(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMOVUPS Y4, 32(DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Y8
@@ -5974,7 +5982,7 @@ block3:
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
 	VMOVUPS constants<>+0(SB), Y9
 	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+320(SB), Y9
+	VMOVUPS constants<>+384(SB), Y9
 	VMINPS Y8, Y9, Y8
 	VMOVUPS Y8, 64(DI)(BX*1)
 	VMOVUPS 96(SI)(BX*1), Y0
@@ -5982,7 +5990,7 @@ block3:
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, 96(DI)(BX*1)
 	ADDQ $128, BX
@@ -5999,7 +6007,7 @@ block4:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+320(SB), Y1
+	VMOVUPS constants<>+384(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -6031,7 +6039,7 @@ block5:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6042,7 +6050,7 @@ block5:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS 32(R9)(BX*1), Y5
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+512(SB), Y5
 	VFMADD213PS constants<>+128(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -6053,7 +6061,7 @@ block5:
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS 64(R9)(BX*1), Y9
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+512(SB), Y9
 	VFMADD213PS constants<>+128(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -6064,7 +6072,7 @@ block5:
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS 96(R9)(BX*1), Y1
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6084,7 +6092,7 @@ block6:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6121,7 +6129,7 @@ block7:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6132,7 +6140,7 @@ block7:
 	VMOVUPS 32(SI)(BX*1), Y4
 	VMOVUPS 32(R9)(BX*1), Y5
 	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+512(SB), Y5
 	VFMADD213PS constants<>+128(SB), Y4, Y5
 	VMOVUPS constants<>+0(SB), Y6
 	VMAXPS Y5, Y6, Y5
@@ -6143,7 +6151,7 @@ block7:
 	VMOVUPS 64(SI)(BX*1), Y8
 	VMOVUPS 64(R9)(BX*1), Y9
 	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+512(SB), Y9
 	VFMADD213PS constants<>+128(SB), Y8, Y9
 	VMOVUPS constants<>+0(SB), Y10
 	VMAXPS Y9, Y10, Y9
@@ -6154,7 +6162,7 @@ block7:
 	VMOVUPS 96(SI)(BX*1), Y0
 	VMOVUPS 96(R9)(BX*1), Y1
 	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6174,7 +6182,7 @@ block8:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y0, Y1
 	VMOVUPS constants<>+0(SB), Y2
 	VMAXPS Y1, Y2, Y1
@@ -6213,27 +6221,27 @@ block9:
 	VFMADD213PS (R10)(BX*1), Z1, Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Z4
@@ -6241,27 +6249,27 @@ block9:
 	VFMADD213PS 64(R10)(BX*1), Z5, Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMULPS Z5, Z4, Z4
 	VMOVUPS Z4, 64(DI)(BX*1)
 	ADDQ $128, BX
@@ -6278,27 +6286,27 @@ block10:
 	VFMADD213PS (R10)(BX*1), Z1, Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	ADDQ $64, BX
@@ -6315,27 +6323,27 @@ block11:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+576(SB), Y3
+	VMOVUPS constants<>+640(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+512(SB), Y3
+	VMOVUPS constants<>+576(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+640(SB), Y2, Y3
+	VMULPS constants<>+704(SB), Y2, Y3
 	VRNDSCALEPS $8, Y3, Y3
-	VFNMADD231PS constants<>+704(SB), Y3, Y2
-	VMOVUPS constants<>+768(SB), Y1
-	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFNMADD231PS constants<>+768(SB), Y3, Y2
+	VMOVUPS constants<>+832(SB), Y1
 	VFMADD213PS constants<>+896(SB), Y2, Y1
 	VFMADD213PS constants<>+960(SB), Y2, Y1
 	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+1088(SB), Y2, Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VCVTPS2DQ Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VPADDD Y3, Y1, Y1
+	VSCALEFPS Y3, Y1, Y1
 	VADDPS constants<>+64(SB), Y1, Y1
-	VMOVUPS constants<>+64(SB), Y2
-	VDIVPS Y1, Y2, Y1
+	VRCP14PS Y1, Y2
+	VMOVUPS constants<>+192(SB), Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS Y2, Y3, Y1
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -6367,27 +6375,27 @@ block12:
 	VFMADD213PS (R10)(BX*1), Z1, Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMOVAPS Z1, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	VMOVUPS 64(SI)(BX*1), Z4
@@ -6395,27 +6403,27 @@ block12:
 	VFMADD213PS 64(R10)(BX*1), Z5, Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMOVAPS Z5, Z4
 	VMOVUPS Z4, 64(DI)(BX*1)
 	ADDQ $128, BX
@@ -6432,27 +6440,27 @@ block13:
 	VFMADD213PS (R10)(BX*1), Z1, Z0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Z0, Z2, Z2
-	VMOVUPS constants<>+576(SB), Z3
+	VMOVUPS constants<>+640(SB), Z3
 	VMAXPS Z2, Z3, Z2
-	VMOVUPS constants<>+512(SB), Z3
+	VMOVUPS constants<>+576(SB), Z3
 	VMINPS Z2, Z3, Z2
-	VMULPS constants<>+640(SB), Z2, Z3
+	VMULPS constants<>+704(SB), Z2, Z3
 	VRNDSCALEPS $8, Z3, Z3
-	VFNMADD231PS constants<>+704(SB), Z3, Z2
-	VMOVUPS constants<>+768(SB), Z1
-	VFMADD213PS constants<>+832(SB), Z2, Z1
+	VFNMADD231PS constants<>+768(SB), Z3, Z2
+	VMOVUPS constants<>+832(SB), Z1
 	VFMADD213PS constants<>+896(SB), Z2, Z1
 	VFMADD213PS constants<>+960(SB), Z2, Z1
 	VFMADD213PS constants<>+1024(SB), Z2, Z1
+	VFMADD213PS constants<>+1088(SB), Z2, Z1
 	VFMADD213PS constants<>+128(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
-	VCVTPS2DQ Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VPADDD Z3, Z1, Z1
+	VSCALEFPS Z3, Z1, Z1
 	VADDPS constants<>+64(SB), Z1, Z1
-	VMOVUPS constants<>+64(SB), Z2
-	VDIVPS Z1, Z2, Z1
+	VRCP14PS Z1, Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS Z2, Z3, Z1
 	VMOVAPS Z1, Z0
 	VMOVUPS Z0, (DI)(BX*1)
 	ADDQ $64, BX
@@ -6469,27 +6477,27 @@ block14:
 	VFMADD213PS (R10)(BX*1), Y1, Y0
 	VXORPS Z2, Z2, Z2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+576(SB), Y3
+	VMOVUPS constants<>+640(SB), Y3
 	VMAXPS Y2, Y3, Y2
-	VMOVUPS constants<>+512(SB), Y3
+	VMOVUPS constants<>+576(SB), Y3
 	VMINPS Y2, Y3, Y2
-	VMULPS constants<>+640(SB), Y2, Y3
+	VMULPS constants<>+704(SB), Y2, Y3
 	VRNDSCALEPS $8, Y3, Y3
-	VFNMADD231PS constants<>+704(SB), Y3, Y2
-	VMOVUPS constants<>+768(SB), Y1
-	VFMADD213PS constants<>+832(SB), Y2, Y1
+	VFNMADD231PS constants<>+768(SB), Y3, Y2
+	VMOVUPS constants<>+832(SB), Y1
 	VFMADD213PS constants<>+896(SB), Y2, Y1
 	VFMADD213PS constants<>+960(SB), Y2, Y1
 	VFMADD213PS constants<>+1024(SB), Y2, Y1
+	VFMADD213PS constants<>+1088(SB), Y2, Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VCVTPS2DQ Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VPADDD Y3, Y1, Y1
+	VSCALEFPS Y3, Y1, Y1
 	VADDPS constants<>+64(SB), Y1, Y1
-	VMOVUPS constants<>+64(SB), Y2
-	VDIVPS Y1, Y2, Y1
+	VRCP14PS Y1, Y2
+	VMOVUPS constants<>+192(SB), Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS Y2, Y3, Y1
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -6835,7 +6843,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS (R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z0, Z0
@@ -6848,7 +6856,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 64(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z1, Z1
@@ -6861,7 +6869,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 128(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z2, Z2
@@ -6874,7 +6882,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 192(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z3, Z3
@@ -6887,7 +6895,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 256(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z4, Z4
@@ -6900,7 +6908,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 320(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z5, Z5
@@ -6913,7 +6921,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 384(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z6, Z6
@@ -6926,7 +6934,7 @@ row5:
 	VMOVUPS constants<>+0(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+320(SB), Z18, K1
+	VCMPPS $0x11, constants<>+384(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 448(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z7, Z7
@@ -6980,7 +6988,7 @@ row6:
 	VMOVUPS constants<>+0(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VCMPPS $0x11, constants<>+384(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS (R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z0, Z0
@@ -6993,7 +7001,7 @@ row6:
 	VMOVUPS constants<>+0(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VCMPPS $0x11, constants<>+384(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 64(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z1, Z1
@@ -7006,7 +7014,7 @@ row6:
 	VMOVUPS constants<>+0(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VCMPPS $0x11, constants<>+384(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 128(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z2, Z2
@@ -7019,7 +7027,7 @@ row6:
 	VMOVUPS constants<>+0(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+320(SB), Z10, K1
+	VCMPPS $0x11, constants<>+384(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 192(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z3, Z3
@@ -7059,7 +7067,7 @@ row7:
 	VMOVUPS constants<>+0(SB), Z5
 	VCMPPS $0x11, Z4, Z5, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VCMPPS $0x11, constants<>+320(SB), Z4, K1
+	VCMPPS $0x11, constants<>+384(SB), Z4, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VSUBPS (R10)(BX*1), Z2, Z2
 	VADDPS Z3, Z0, Z0
@@ -7093,7 +7101,7 @@ row8:
 	VMOVUPS constants<>+0(SB), Y5
 	VCMPPS $0x11, Y4, Y5, K1
 	VMOVAPS.Z Y3, K1, Y3
-	VCMPPS $0x11, constants<>+320(SB), Y4, K1
+	VCMPPS $0x11, constants<>+384(SB), Y4, K1
 	VMOVAPS.Z Y3, K1, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
@@ -7148,14 +7156,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS (R13)(BX*1), Z19
 	VFMADD213PS (R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS (DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS (R10)(BX*1), Z16, Z16
@@ -7165,14 +7173,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 64(R13)(BX*1), Z19
 	VFMADD213PS 64(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 64(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 64(R10)(BX*1), Z16, Z16
@@ -7182,14 +7190,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 128(R13)(BX*1), Z19
 	VFMADD213PS 128(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 128(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 128(R10)(BX*1), Z16, Z16
@@ -7199,14 +7207,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 192(R13)(BX*1), Z19
 	VFMADD213PS 192(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 192(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 192(R10)(BX*1), Z16, Z16
@@ -7216,14 +7224,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 256(R13)(BX*1), Z19
 	VFMADD213PS 256(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 256(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 256(R10)(BX*1), Z16, Z16
@@ -7233,14 +7241,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 320(R13)(BX*1), Z19
 	VFMADD213PS 320(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 320(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 320(R10)(BX*1), Z16, Z16
@@ -7250,14 +7258,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 384(R13)(BX*1), Z19
 	VFMADD213PS 384(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 384(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 384(R10)(BX*1), Z16, Z16
@@ -7267,14 +7275,14 @@ row9:
 	VMOVAPS Z16, Z18
 	VMOVUPS 448(R13)(BX*1), Z19
 	VFMADD213PS 448(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+384(SB), Z17
+	VMOVUPS constants<>+448(SB), Z17
 	VFMADD213PS constants<>+128(SB), Z18, Z17
-	VMOVUPS constants<>+192(SB), Z19
+	VMOVUPS constants<>+256(SB), Z19
 	VMOVUPS constants<>+64(SB), Z20
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS Z20, K1, Z17
 	VMULPS 448(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 448(R10)(BX*1), Z16, Z16
@@ -7325,14 +7333,14 @@ row10:
 	VMOVAPS Z8, Z10
 	VMOVUPS (R13)(BX*1), Z11
 	VFMADD213PS (R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+384(SB), Z9
+	VMOVUPS constants<>+448(SB), Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
-	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+256(SB), Z11
 	VMOVUPS constants<>+64(SB), Z12
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS Z12, K1, Z9
 	VMULPS (DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS (R10)(BX*1), Z8, Z8
@@ -7342,14 +7350,14 @@ row10:
 	VMOVAPS Z8, Z10
 	VMOVUPS 64(R13)(BX*1), Z11
 	VFMADD213PS 64(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+384(SB), Z9
+	VMOVUPS constants<>+448(SB), Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
-	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+256(SB), Z11
 	VMOVUPS constants<>+64(SB), Z12
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS Z12, K1, Z9
 	VMULPS 64(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 64(R10)(BX*1), Z8, Z8
@@ -7359,14 +7367,14 @@ row10:
 	VMOVAPS Z8, Z10
 	VMOVUPS 128(R13)(BX*1), Z11
 	VFMADD213PS 128(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+384(SB), Z9
+	VMOVUPS constants<>+448(SB), Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
-	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+256(SB), Z11
 	VMOVUPS constants<>+64(SB), Z12
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS Z12, K1, Z9
 	VMULPS 128(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 128(R10)(BX*1), Z8, Z8
@@ -7376,14 +7384,14 @@ row10:
 	VMOVAPS Z8, Z10
 	VMOVUPS 192(R13)(BX*1), Z11
 	VFMADD213PS 192(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+384(SB), Z9
+	VMOVUPS constants<>+448(SB), Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
-	VMOVUPS constants<>+192(SB), Z11
+	VMOVUPS constants<>+256(SB), Z11
 	VMOVUPS constants<>+64(SB), Z12
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS Z12, K1, Z9
 	VMULPS 192(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 192(R10)(BX*1), Z8, Z8
@@ -7420,14 +7428,14 @@ row11:
 	VMOVAPS Z2, Z4
 	VMOVUPS (R13)(BX*1), Z5
 	VFMADD213PS (R15)(BX*1), Z5, Z4
-	VMOVUPS constants<>+384(SB), Z3
+	VMOVUPS constants<>+448(SB), Z3
 	VFMADD213PS constants<>+128(SB), Z4, Z3
-	VMOVUPS constants<>+192(SB), Z5
+	VMOVUPS constants<>+256(SB), Z5
 	VMOVUPS constants<>+64(SB), Z6
 	VCMPPS $0x11, Z4, Z5, K1
 	VMOVAPS Z6, K1, Z3
 	VMULPS (DI)(BX*1), Z3, Z3
-	VMOVUPS constants<>+256(SB), Z5
+	VMOVUPS constants<>+320(SB), Z5
 	VCMPPS $0x11, Z4, Z5, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VSUBPS (R10)(BX*1), Z2, Z2
@@ -7458,14 +7466,14 @@ row12:
 	VMOVAPS Y2, Y4
 	VMOVUPS (R13)(BX*1), Y5
 	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+384(SB), Y3
+	VMOVUPS constants<>+448(SB), Y3
 	VFMADD213PS constants<>+128(SB), Y4, Y3
-	VMOVUPS constants<>+192(SB), Y5
+	VMOVUPS constants<>+256(SB), Y5
 	VMOVUPS constants<>+64(SB), Y6
 	VCMPPS $0x11, Y4, Y5, K1
 	VMOVAPS Y6, K1, Y3
 	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VCMPPS $0x11, Y4, Y5, K1
 	VMOVAPS.Z Y3, K1, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
@@ -7521,12 +7529,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS (R13)(BX*1), Z19
 	VFMADD213PS (R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS (DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS (R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z0, Z0
@@ -7535,12 +7543,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 64(R13)(BX*1), Z19
 	VFMADD213PS 64(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 64(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 64(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z1, Z1
@@ -7549,12 +7557,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 128(R13)(BX*1), Z19
 	VFMADD213PS 128(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 128(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 128(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z2, Z2
@@ -7563,12 +7571,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 192(R13)(BX*1), Z19
 	VFMADD213PS 192(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 192(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 192(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z3, Z3
@@ -7577,12 +7585,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 256(R13)(BX*1), Z19
 	VFMADD213PS 256(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 256(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 256(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z4, Z4
@@ -7591,12 +7599,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 320(R13)(BX*1), Z19
 	VFMADD213PS 320(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 320(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 320(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z5, Z5
@@ -7605,12 +7613,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 384(R13)(BX*1), Z19
 	VFMADD213PS 384(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 384(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 384(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z6, Z6
@@ -7619,12 +7627,12 @@ row13:
 	VMOVAPS Z16, Z18
 	VMOVUPS 448(R13)(BX*1), Z19
 	VFMADD213PS 448(R15)(BX*1), Z19, Z18
-	VMOVUPS constants<>+448(SB), Z17
+	VMOVUPS constants<>+512(SB), Z17
 	VMULPS 448(DI)(BX*1), Z17, Z17
-	VMOVUPS constants<>+256(SB), Z19
+	VMOVUPS constants<>+320(SB), Z19
 	VCMPPS $0x11, Z18, Z19, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VCMPPS $0x11, constants<>+192(SB), Z18, K1
+	VCMPPS $0x11, constants<>+256(SB), Z18, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VSUBPS 448(R10)(BX*1), Z16, Z16
 	VADDPS Z17, Z7, Z7
@@ -7674,12 +7682,12 @@ row14:
 	VMOVAPS Z8, Z10
 	VMOVUPS (R13)(BX*1), Z11
 	VFMADD213PS (R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+448(SB), Z9
+	VMOVUPS constants<>+512(SB), Z9
 	VMULPS (DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VCMPPS $0x11, constants<>+256(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS (R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z0, Z0
@@ -7688,12 +7696,12 @@ row14:
 	VMOVAPS Z8, Z10
 	VMOVUPS 64(R13)(BX*1), Z11
 	VFMADD213PS 64(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+448(SB), Z9
+	VMOVUPS constants<>+512(SB), Z9
 	VMULPS 64(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VCMPPS $0x11, constants<>+256(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 64(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z1, Z1
@@ -7702,12 +7710,12 @@ row14:
 	VMOVAPS Z8, Z10
 	VMOVUPS 128(R13)(BX*1), Z11
 	VFMADD213PS 128(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+448(SB), Z9
+	VMOVUPS constants<>+512(SB), Z9
 	VMULPS 128(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VCMPPS $0x11, constants<>+256(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 128(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z2, Z2
@@ -7716,12 +7724,12 @@ row14:
 	VMOVAPS Z8, Z10
 	VMOVUPS 192(R13)(BX*1), Z11
 	VFMADD213PS 192(R15)(BX*1), Z11, Z10
-	VMOVUPS constants<>+448(SB), Z9
+	VMOVUPS constants<>+512(SB), Z9
 	VMULPS 192(DI)(BX*1), Z9, Z9
-	VMOVUPS constants<>+256(SB), Z11
+	VMOVUPS constants<>+320(SB), Z11
 	VCMPPS $0x11, Z10, Z11, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VCMPPS $0x11, constants<>+192(SB), Z10, K1
+	VCMPPS $0x11, constants<>+256(SB), Z10, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VSUBPS 192(R10)(BX*1), Z8, Z8
 	VADDPS Z9, Z3, Z3
@@ -7757,12 +7765,12 @@ row15:
 	VMOVAPS Z2, Z4
 	VMOVUPS (R13)(BX*1), Z5
 	VFMADD213PS (R15)(BX*1), Z5, Z4
-	VMOVUPS constants<>+448(SB), Z3
+	VMOVUPS constants<>+512(SB), Z3
 	VMULPS (DI)(BX*1), Z3, Z3
-	VMOVUPS constants<>+256(SB), Z5
+	VMOVUPS constants<>+320(SB), Z5
 	VCMPPS $0x11, Z4, Z5, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VCMPPS $0x11, constants<>+192(SB), Z4, K1
+	VCMPPS $0x11, constants<>+256(SB), Z4, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VSUBPS (R10)(BX*1), Z2, Z2
 	VADDPS Z3, Z0, Z0
@@ -7792,12 +7800,12 @@ row16:
 	VMOVAPS Y2, Y4
 	VMOVUPS (R13)(BX*1), Y5
 	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+448(SB), Y3
+	VMOVUPS constants<>+512(SB), Y3
 	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+256(SB), Y5
+	VMOVUPS constants<>+320(SB), Y5
 	VCMPPS $0x11, Y4, Y5, K1
 	VMOVAPS.Z Y3, K1, Y3
-	VCMPPS $0x11, constants<>+192(SB), Y4, K1
+	VCMPPS $0x11, constants<>+256(SB), Y4, K1
 	VMOVAPS.Z Y3, K1, Y3
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
@@ -7854,27 +7862,27 @@ row17:
 	VFMADD213PS (R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -7889,27 +7897,27 @@ row17:
 	VFMADD213PS 64(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -7924,27 +7932,27 @@ row17:
 	VFMADD213PS 128(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -7959,27 +7967,27 @@ row17:
 	VFMADD213PS 192(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -7994,27 +8002,27 @@ row17:
 	VFMADD213PS 256(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -8029,27 +8037,27 @@ row17:
 	VFMADD213PS 320(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -8064,27 +8072,27 @@ row17:
 	VFMADD213PS 384(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -8099,27 +8107,27 @@ row17:
 	VFMADD213PS 448(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VFMADD213PS constants<>+64(SB), Z18, Z17
@@ -8175,27 +8183,27 @@ row18:
 	VFMADD213PS (R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
@@ -8210,27 +8218,27 @@ row18:
 	VFMADD213PS 64(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
@@ -8245,27 +8253,27 @@ row18:
 	VFMADD213PS 128(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
@@ -8280,27 +8288,27 @@ row18:
 	VFMADD213PS 192(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
@@ -8342,27 +8350,27 @@ row19:
 	VFMADD213PS (R15)(BX*1), Z5, Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMOVUPS constants<>+64(SB), Z3
 	VSUBPS Z5, Z3, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
@@ -8398,27 +8406,27 @@ row20:
 	VFMADD213PS (R15)(BX*1), Y5, Y4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+576(SB), Y7
+	VMOVUPS constants<>+640(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+512(SB), Y7
+	VMOVUPS constants<>+576(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+640(SB), Y6, Y7
+	VMULPS constants<>+704(SB), Y6, Y7
 	VRNDSCALEPS $8, Y7, Y7
-	VFNMADD231PS constants<>+704(SB), Y7, Y6
-	VMOVUPS constants<>+768(SB), Y5
-	VFMADD213PS constants<>+832(SB), Y6, Y5
+	VFNMADD231PS constants<>+768(SB), Y7, Y6
+	VMOVUPS constants<>+832(SB), Y5
 	VFMADD213PS constants<>+896(SB), Y6, Y5
 	VFMADD213PS constants<>+960(SB), Y6, Y5
 	VFMADD213PS constants<>+1024(SB), Y6, Y5
+	VFMADD213PS constants<>+1088(SB), Y6, Y5
 	VFMADD213PS constants<>+128(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
+	VSCALEFPS Y7, Y5, Y5
 	VADDPS constants<>+64(SB), Y5, Y5
-	VMOVUPS constants<>+64(SB), Y6
-	VDIVPS Y5, Y6, Y5
+	VRCP14PS Y5, Y6
+	VMOVUPS constants<>+192(SB), Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMULPS Y6, Y7, Y5
 	VMOVUPS constants<>+64(SB), Y3
 	VSUBPS Y5, Y3, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
@@ -8477,27 +8485,27 @@ row21:
 	VFMADD213PS (R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8511,27 +8519,27 @@ row21:
 	VFMADD213PS 64(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8545,27 +8553,27 @@ row21:
 	VFMADD213PS 128(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8579,27 +8587,27 @@ row21:
 	VFMADD213PS 192(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8613,27 +8621,27 @@ row21:
 	VFMADD213PS 256(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8647,27 +8655,27 @@ row21:
 	VFMADD213PS 320(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8681,27 +8689,27 @@ row21:
 	VFMADD213PS 384(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8715,27 +8723,27 @@ row21:
 	VFMADD213PS 448(R15)(BX*1), Z19, Z18
 	VXORPS Z20, Z20, Z20
 	VSUBPS Z18, Z20, Z20
-	VMOVUPS constants<>+576(SB), Z21
+	VMOVUPS constants<>+640(SB), Z21
 	VMAXPS Z20, Z21, Z20
-	VMOVUPS constants<>+512(SB), Z21
+	VMOVUPS constants<>+576(SB), Z21
 	VMINPS Z20, Z21, Z20
-	VMULPS constants<>+640(SB), Z20, Z21
+	VMULPS constants<>+704(SB), Z20, Z21
 	VRNDSCALEPS $8, Z21, Z21
-	VFNMADD231PS constants<>+704(SB), Z21, Z20
-	VMOVUPS constants<>+768(SB), Z19
-	VFMADD213PS constants<>+832(SB), Z20, Z19
+	VFNMADD231PS constants<>+768(SB), Z21, Z20
+	VMOVUPS constants<>+832(SB), Z19
 	VFMADD213PS constants<>+896(SB), Z20, Z19
 	VFMADD213PS constants<>+960(SB), Z20, Z19
 	VFMADD213PS constants<>+1024(SB), Z20, Z19
+	VFMADD213PS constants<>+1088(SB), Z20, Z19
 	VFMADD213PS constants<>+128(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
 	VFMADD213PS constants<>+64(SB), Z20, Z19
-	VCVTPS2DQ Z21, Z21
-	VPSLLD $23, Z21, Z21
-	VPADDD Z21, Z19, Z19
+	VSCALEFPS Z21, Z19, Z19
 	VADDPS constants<>+64(SB), Z19, Z19
-	VMOVUPS constants<>+64(SB), Z20
-	VDIVPS Z19, Z20, Z19
+	VRCP14PS Z19, Z20
+	VMOVUPS constants<>+192(SB), Z21
+	VFNMADD231PS Z20, Z19, Z21
+	VMULPS Z20, Z21, Z19
 	VMOVUPS constants<>+64(SB), Z17
 	VSUBPS Z19, Z17, Z17
 	VMULPS Z19, Z17, Z17
@@ -8790,27 +8798,27 @@ row22:
 	VFMADD213PS (R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VMULPS Z11, Z9, Z9
@@ -8824,27 +8832,27 @@ row22:
 	VFMADD213PS 64(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VMULPS Z11, Z9, Z9
@@ -8858,27 +8866,27 @@ row22:
 	VFMADD213PS 128(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VMULPS Z11, Z9, Z9
@@ -8892,27 +8900,27 @@ row22:
 	VFMADD213PS 192(R15)(BX*1), Z11, Z10
 	VXORPS Z12, Z12, Z12
 	VSUBPS Z10, Z12, Z12
-	VMOVUPS constants<>+576(SB), Z13
+	VMOVUPS constants<>+640(SB), Z13
 	VMAXPS Z12, Z13, Z12
-	VMOVUPS constants<>+512(SB), Z13
+	VMOVUPS constants<>+576(SB), Z13
 	VMINPS Z12, Z13, Z12
-	VMULPS constants<>+640(SB), Z12, Z13
+	VMULPS constants<>+704(SB), Z12, Z13
 	VRNDSCALEPS $8, Z13, Z13
-	VFNMADD231PS constants<>+704(SB), Z13, Z12
-	VMOVUPS constants<>+768(SB), Z11
-	VFMADD213PS constants<>+832(SB), Z12, Z11
+	VFNMADD231PS constants<>+768(SB), Z13, Z12
+	VMOVUPS constants<>+832(SB), Z11
 	VFMADD213PS constants<>+896(SB), Z12, Z11
 	VFMADD213PS constants<>+960(SB), Z12, Z11
 	VFMADD213PS constants<>+1024(SB), Z12, Z11
+	VFMADD213PS constants<>+1088(SB), Z12, Z11
 	VFMADD213PS constants<>+128(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
 	VFMADD213PS constants<>+64(SB), Z12, Z11
-	VCVTPS2DQ Z13, Z13
-	VPSLLD $23, Z13, Z13
-	VPADDD Z13, Z11, Z11
+	VSCALEFPS Z13, Z11, Z11
 	VADDPS constants<>+64(SB), Z11, Z11
-	VMOVUPS constants<>+64(SB), Z12
-	VDIVPS Z11, Z12, Z11
+	VRCP14PS Z11, Z12
+	VMOVUPS constants<>+192(SB), Z13
+	VFNMADD231PS Z12, Z11, Z13
+	VMULPS Z12, Z13, Z11
 	VMOVUPS constants<>+64(SB), Z9
 	VSUBPS Z11, Z9, Z9
 	VMULPS Z11, Z9, Z9
@@ -8953,27 +8961,27 @@ row23:
 	VFMADD213PS (R15)(BX*1), Z5, Z4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Z4, Z6, Z6
-	VMOVUPS constants<>+576(SB), Z7
+	VMOVUPS constants<>+640(SB), Z7
 	VMAXPS Z6, Z7, Z6
-	VMOVUPS constants<>+512(SB), Z7
+	VMOVUPS constants<>+576(SB), Z7
 	VMINPS Z6, Z7, Z6
-	VMULPS constants<>+640(SB), Z6, Z7
+	VMULPS constants<>+704(SB), Z6, Z7
 	VRNDSCALEPS $8, Z7, Z7
-	VFNMADD231PS constants<>+704(SB), Z7, Z6
-	VMOVUPS constants<>+768(SB), Z5
-	VFMADD213PS constants<>+832(SB), Z6, Z5
+	VFNMADD231PS constants<>+768(SB), Z7, Z6
+	VMOVUPS constants<>+832(SB), Z5
 	VFMADD213PS constants<>+896(SB), Z6, Z5
 	VFMADD213PS constants<>+960(SB), Z6, Z5
 	VFMADD213PS constants<>+1024(SB), Z6, Z5
+	VFMADD213PS constants<>+1088(SB), Z6, Z5
 	VFMADD213PS constants<>+128(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
 	VFMADD213PS constants<>+64(SB), Z6, Z5
-	VCVTPS2DQ Z7, Z7
-	VPSLLD $23, Z7, Z7
-	VPADDD Z7, Z5, Z5
+	VSCALEFPS Z7, Z5, Z5
 	VADDPS constants<>+64(SB), Z5, Z5
-	VMOVUPS constants<>+64(SB), Z6
-	VDIVPS Z5, Z6, Z5
+	VRCP14PS Z5, Z6
+	VMOVUPS constants<>+192(SB), Z7
+	VFNMADD231PS Z6, Z5, Z7
+	VMULPS Z6, Z7, Z5
 	VMOVUPS constants<>+64(SB), Z3
 	VSUBPS Z5, Z3, Z3
 	VMULPS Z5, Z3, Z3
@@ -9008,27 +9016,27 @@ row24:
 	VFMADD213PS (R15)(BX*1), Y5, Y4
 	VXORPS Z6, Z6, Z6
 	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+576(SB), Y7
+	VMOVUPS constants<>+640(SB), Y7
 	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+512(SB), Y7
+	VMOVUPS constants<>+576(SB), Y7
 	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+640(SB), Y6, Y7
+	VMULPS constants<>+704(SB), Y6, Y7
 	VRNDSCALEPS $8, Y7, Y7
-	VFNMADD231PS constants<>+704(SB), Y7, Y6
-	VMOVUPS constants<>+768(SB), Y5
-	VFMADD213PS constants<>+832(SB), Y6, Y5
+	VFNMADD231PS constants<>+768(SB), Y7, Y6
+	VMOVUPS constants<>+832(SB), Y5
 	VFMADD213PS constants<>+896(SB), Y6, Y5
 	VFMADD213PS constants<>+960(SB), Y6, Y5
 	VFMADD213PS constants<>+1024(SB), Y6, Y5
+	VFMADD213PS constants<>+1088(SB), Y6, Y5
 	VFMADD213PS constants<>+128(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
 	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
+	VSCALEFPS Y7, Y5, Y5
 	VADDPS constants<>+64(SB), Y5, Y5
-	VMOVUPS constants<>+64(SB), Y6
-	VDIVPS Y5, Y6, Y5
+	VRCP14PS Y5, Y6
+	VMOVUPS constants<>+192(SB), Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMULPS Y6, Y7, Y5
 	VMOVUPS constants<>+64(SB), Y3
 	VSUBPS Y5, Y3, Y3
 	VMULPS Y5, Y3, Y3
@@ -9185,7 +9193,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VCMPPS $0x11, constants<>+384(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -9200,7 +9208,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
-	VCMPPS $0x11, constants<>+320(SB), Y8, K1
+	VCMPPS $0x11, constants<>+384(SB), Y8, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
@@ -9215,7 +9223,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VCMPPS $0x11, constants<>+384(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
 	VMOVUPS 64(R10)(BX*1), Y2
@@ -9230,7 +9238,7 @@ block3:
 	VMOVUPS constants<>+0(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
-	VCMPPS $0x11, constants<>+320(SB), Y8, K1
+	VCMPPS $0x11, constants<>+384(SB), Y8, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
 	VMOVUPS 96(R10)(BX*1), Y8
@@ -9254,7 +9262,7 @@ block4:
 	VMOVUPS constants<>+0(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+320(SB), Y2, K1
+	VCMPPS $0x11, constants<>+384(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -9297,14 +9305,14 @@ block5:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
-	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+256(SB), Y3
 	VMOVUPS constants<>+64(SB), Y4
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS Y4, K1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
@@ -9316,14 +9324,14 @@ block5:
 	VMOVAPS Y6, Y8
 	VMOVUPS 32(R13)(BX*1), Y9
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+384(SB), Y7
+	VMOVUPS constants<>+448(SB), Y7
 	VFMADD213PS constants<>+128(SB), Y8, Y7
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMOVUPS constants<>+64(SB), Y10
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS Y10, K1, Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
@@ -9335,14 +9343,14 @@ block5:
 	VMOVAPS Y0, Y2
 	VMOVUPS 64(R13)(BX*1), Y3
 	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
-	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+256(SB), Y3
 	VMOVUPS constants<>+64(SB), Y4
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS Y4, K1, Y1
 	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
@@ -9354,14 +9362,14 @@ block5:
 	VMOVAPS Y6, Y8
 	VMOVUPS 96(R13)(BX*1), Y9
 	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+384(SB), Y7
+	VMOVUPS constants<>+448(SB), Y7
 	VFMADD213PS constants<>+128(SB), Y8, Y7
-	VMOVUPS constants<>+192(SB), Y9
+	VMOVUPS constants<>+256(SB), Y9
 	VMOVUPS constants<>+64(SB), Y10
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS Y10, K1, Y7
 	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
@@ -9382,14 +9390,14 @@ block6:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VFMADD213PS constants<>+128(SB), Y2, Y1
-	VMOVUPS constants<>+192(SB), Y3
+	VMOVUPS constants<>+256(SB), Y3
 	VMOVUPS constants<>+64(SB), Y4
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS Y4, K1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
@@ -9433,12 +9441,12 @@ block7:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VCMPPS $0x11, constants<>+256(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -9449,12 +9457,12 @@ block7:
 	VMOVAPS Y6, Y8
 	VMOVUPS 32(R13)(BX*1), Y9
 	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+448(SB), Y7
+	VMOVUPS constants<>+512(SB), Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
-	VCMPPS $0x11, constants<>+192(SB), Y8, K1
+	VCMPPS $0x11, constants<>+256(SB), Y8, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
@@ -9465,12 +9473,12 @@ block7:
 	VMOVAPS Y0, Y2
 	VMOVUPS 64(R13)(BX*1), Y3
 	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VCMPPS $0x11, constants<>+256(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS 64(R12)(BX*1), Y0, Y0
 	VMOVUPS 64(R10)(BX*1), Y2
@@ -9481,12 +9489,12 @@ block7:
 	VMOVAPS Y6, Y8
 	VMOVUPS 96(R13)(BX*1), Y9
 	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+448(SB), Y7
+	VMOVUPS constants<>+512(SB), Y7
 	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+256(SB), Y9
+	VMOVUPS constants<>+320(SB), Y9
 	VCMPPS $0x11, Y8, Y9, K1
 	VMOVAPS.Z Y7, K1, Y7
-	VCMPPS $0x11, constants<>+192(SB), Y8, K1
+	VCMPPS $0x11, constants<>+256(SB), Y8, K1
 	VMOVAPS.Z Y7, K1, Y7
 	VSUBPS 96(R12)(BX*1), Y6, Y6
 	VMOVUPS 96(R10)(BX*1), Y8
@@ -9506,12 +9514,12 @@ block8:
 	VMOVAPS Y0, Y2
 	VMOVUPS (R13)(BX*1), Y3
 	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+512(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+256(SB), Y3
+	VMOVUPS constants<>+320(SB), Y3
 	VCMPPS $0x11, Y2, Y3, K1
 	VMOVAPS.Z Y1, K1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, K1
+	VCMPPS $0x11, constants<>+256(SB), Y2, K1
 	VMOVAPS.Z Y1, K1, Y1
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
@@ -9556,27 +9564,27 @@ block9:
 	VFMADD213PS (R15)(BX*1), Z3, Z2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Z2, Z4, Z4
-	VMOVUPS constants<>+576(SB), Z5
+	VMOVUPS constants<>+640(SB), Z5
 	VMAXPS Z4, Z5, Z4
-	VMOVUPS constants<>+512(SB), Z5
+	VMOVUPS constants<>+576(SB), Z5
 	VMINPS Z4, Z5, Z4
-	VMULPS constants<>+640(SB), Z4, Z5
+	VMULPS constants<>+704(SB), Z4, Z5
 	VRNDSCALEPS $8, Z5, Z5
-	VFNMADD231PS constants<>+704(SB), Z5, Z4
-	VMOVUPS constants<>+768(SB), Z3
-	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFNMADD231PS constants<>+768(SB), Z5, Z4
+	VMOVUPS constants<>+832(SB), Z3
 	VFMADD213PS constants<>+896(SB), Z4, Z3
 	VFMADD213PS constants<>+960(SB), Z4, Z3
 	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+1088(SB), Z4, Z3
 	VFMADD213PS constants<>+128(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
-	VCVTPS2DQ Z5, Z5
-	VPSLLD $23, Z5, Z5
-	VPADDD Z5, Z3, Z3
+	VSCALEFPS Z5, Z3, Z3
 	VADDPS constants<>+64(SB), Z3, Z3
-	VMOVUPS constants<>+64(SB), Z4
-	VDIVPS Z3, Z4, Z3
+	VRCP14PS Z3, Z4
+	VMOVUPS constants<>+192(SB), Z5
+	VFNMADD231PS Z4, Z3, Z5
+	VMULPS Z4, Z5, Z3
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z3, Z1, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
@@ -9593,27 +9601,27 @@ block9:
 	VFMADD213PS 64(R15)(BX*1), Z9, Z8
 	VXORPS Z10, Z10, Z10
 	VSUBPS Z8, Z10, Z10
-	VMOVUPS constants<>+576(SB), Z11
+	VMOVUPS constants<>+640(SB), Z11
 	VMAXPS Z10, Z11, Z10
-	VMOVUPS constants<>+512(SB), Z11
+	VMOVUPS constants<>+576(SB), Z11
 	VMINPS Z10, Z11, Z10
-	VMULPS constants<>+640(SB), Z10, Z11
+	VMULPS constants<>+704(SB), Z10, Z11
 	VRNDSCALEPS $8, Z11, Z11
-	VFNMADD231PS constants<>+704(SB), Z11, Z10
-	VMOVUPS constants<>+768(SB), Z9
-	VFMADD213PS constants<>+832(SB), Z10, Z9
+	VFNMADD231PS constants<>+768(SB), Z11, Z10
+	VMOVUPS constants<>+832(SB), Z9
 	VFMADD213PS constants<>+896(SB), Z10, Z9
 	VFMADD213PS constants<>+960(SB), Z10, Z9
 	VFMADD213PS constants<>+1024(SB), Z10, Z9
+	VFMADD213PS constants<>+1088(SB), Z10, Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
-	VCVTPS2DQ Z11, Z11
-	VPSLLD $23, Z11, Z11
-	VPADDD Z11, Z9, Z9
+	VSCALEFPS Z11, Z9, Z9
 	VADDPS constants<>+64(SB), Z9, Z9
-	VMOVUPS constants<>+64(SB), Z10
-	VDIVPS Z9, Z10, Z9
+	VRCP14PS Z9, Z10
+	VMOVUPS constants<>+192(SB), Z11
+	VFNMADD231PS Z10, Z9, Z11
+	VMULPS Z10, Z11, Z9
 	VMOVUPS constants<>+64(SB), Z7
 	VSUBPS Z9, Z7, Z7
 	VFMADD213PS constants<>+64(SB), Z8, Z7
@@ -9639,27 +9647,27 @@ block10:
 	VFMADD213PS (R15)(BX*1), Z3, Z2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Z2, Z4, Z4
-	VMOVUPS constants<>+576(SB), Z5
+	VMOVUPS constants<>+640(SB), Z5
 	VMAXPS Z4, Z5, Z4
-	VMOVUPS constants<>+512(SB), Z5
+	VMOVUPS constants<>+576(SB), Z5
 	VMINPS Z4, Z5, Z4
-	VMULPS constants<>+640(SB), Z4, Z5
+	VMULPS constants<>+704(SB), Z4, Z5
 	VRNDSCALEPS $8, Z5, Z5
-	VFNMADD231PS constants<>+704(SB), Z5, Z4
-	VMOVUPS constants<>+768(SB), Z3
-	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFNMADD231PS constants<>+768(SB), Z5, Z4
+	VMOVUPS constants<>+832(SB), Z3
 	VFMADD213PS constants<>+896(SB), Z4, Z3
 	VFMADD213PS constants<>+960(SB), Z4, Z3
 	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+1088(SB), Z4, Z3
 	VFMADD213PS constants<>+128(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
-	VCVTPS2DQ Z5, Z5
-	VPSLLD $23, Z5, Z5
-	VPADDD Z5, Z3, Z3
+	VSCALEFPS Z5, Z3, Z3
 	VADDPS constants<>+64(SB), Z3, Z3
-	VMOVUPS constants<>+64(SB), Z4
-	VDIVPS Z3, Z4, Z3
+	VRCP14PS Z3, Z4
+	VMOVUPS constants<>+192(SB), Z5
+	VFNMADD231PS Z4, Z3, Z5
+	VMULPS Z4, Z5, Z3
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z3, Z1, Z1
 	VFMADD213PS constants<>+64(SB), Z2, Z1
@@ -9685,27 +9693,27 @@ block11:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+576(SB), Y5
+	VMOVUPS constants<>+640(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+512(SB), Y5
+	VMOVUPS constants<>+576(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+640(SB), Y4, Y5
+	VMULPS constants<>+704(SB), Y4, Y5
 	VRNDSCALEPS $8, Y5, Y5
-	VFNMADD231PS constants<>+704(SB), Y5, Y4
-	VMOVUPS constants<>+768(SB), Y3
-	VFMADD213PS constants<>+832(SB), Y4, Y3
+	VFNMADD231PS constants<>+768(SB), Y5, Y4
+	VMOVUPS constants<>+832(SB), Y3
 	VFMADD213PS constants<>+896(SB), Y4, Y3
 	VFMADD213PS constants<>+960(SB), Y4, Y3
 	VFMADD213PS constants<>+1024(SB), Y4, Y3
+	VFMADD213PS constants<>+1088(SB), Y4, Y3
 	VFMADD213PS constants<>+128(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
+	VSCALEFPS Y5, Y3, Y3
 	VADDPS constants<>+64(SB), Y3, Y3
-	VMOVUPS constants<>+64(SB), Y4
-	VDIVPS Y3, Y4, Y3
+	VRCP14PS Y3, Y4
+	VMOVUPS constants<>+192(SB), Y5
+	VFNMADD231PS Y4, Y3, Y5
+	VMULPS Y4, Y5, Y3
 	VMOVUPS constants<>+64(SB), Y1
 	VSUBPS Y3, Y1, Y1
 	VFMADD213PS constants<>+64(SB), Y2, Y1
@@ -9752,27 +9760,27 @@ block12:
 	VFMADD213PS (R15)(BX*1), Z3, Z2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Z2, Z4, Z4
-	VMOVUPS constants<>+576(SB), Z5
+	VMOVUPS constants<>+640(SB), Z5
 	VMAXPS Z4, Z5, Z4
-	VMOVUPS constants<>+512(SB), Z5
+	VMOVUPS constants<>+576(SB), Z5
 	VMINPS Z4, Z5, Z4
-	VMULPS constants<>+640(SB), Z4, Z5
+	VMULPS constants<>+704(SB), Z4, Z5
 	VRNDSCALEPS $8, Z5, Z5
-	VFNMADD231PS constants<>+704(SB), Z5, Z4
-	VMOVUPS constants<>+768(SB), Z3
-	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFNMADD231PS constants<>+768(SB), Z5, Z4
+	VMOVUPS constants<>+832(SB), Z3
 	VFMADD213PS constants<>+896(SB), Z4, Z3
 	VFMADD213PS constants<>+960(SB), Z4, Z3
 	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+1088(SB), Z4, Z3
 	VFMADD213PS constants<>+128(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
-	VCVTPS2DQ Z5, Z5
-	VPSLLD $23, Z5, Z5
-	VPADDD Z5, Z3, Z3
+	VSCALEFPS Z5, Z3, Z3
 	VADDPS constants<>+64(SB), Z3, Z3
-	VMOVUPS constants<>+64(SB), Z4
-	VDIVPS Z3, Z4, Z3
+	VRCP14PS Z3, Z4
+	VMOVUPS constants<>+192(SB), Z5
+	VFNMADD231PS Z4, Z3, Z5
+	VMULPS Z4, Z5, Z3
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z3, Z1, Z1
 	VMULPS Z3, Z1, Z1
@@ -9788,27 +9796,27 @@ block12:
 	VFMADD213PS 64(R15)(BX*1), Z9, Z8
 	VXORPS Z10, Z10, Z10
 	VSUBPS Z8, Z10, Z10
-	VMOVUPS constants<>+576(SB), Z11
+	VMOVUPS constants<>+640(SB), Z11
 	VMAXPS Z10, Z11, Z10
-	VMOVUPS constants<>+512(SB), Z11
+	VMOVUPS constants<>+576(SB), Z11
 	VMINPS Z10, Z11, Z10
-	VMULPS constants<>+640(SB), Z10, Z11
+	VMULPS constants<>+704(SB), Z10, Z11
 	VRNDSCALEPS $8, Z11, Z11
-	VFNMADD231PS constants<>+704(SB), Z11, Z10
-	VMOVUPS constants<>+768(SB), Z9
-	VFMADD213PS constants<>+832(SB), Z10, Z9
+	VFNMADD231PS constants<>+768(SB), Z11, Z10
+	VMOVUPS constants<>+832(SB), Z9
 	VFMADD213PS constants<>+896(SB), Z10, Z9
 	VFMADD213PS constants<>+960(SB), Z10, Z9
 	VFMADD213PS constants<>+1024(SB), Z10, Z9
+	VFMADD213PS constants<>+1088(SB), Z10, Z9
 	VFMADD213PS constants<>+128(SB), Z10, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
 	VFMADD213PS constants<>+64(SB), Z10, Z9
-	VCVTPS2DQ Z11, Z11
-	VPSLLD $23, Z11, Z11
-	VPADDD Z11, Z9, Z9
+	VSCALEFPS Z11, Z9, Z9
 	VADDPS constants<>+64(SB), Z9, Z9
-	VMOVUPS constants<>+64(SB), Z10
-	VDIVPS Z9, Z10, Z9
+	VRCP14PS Z9, Z10
+	VMOVUPS constants<>+192(SB), Z11
+	VFNMADD231PS Z10, Z9, Z11
+	VMULPS Z10, Z11, Z9
 	VMOVUPS constants<>+64(SB), Z7
 	VSUBPS Z9, Z7, Z7
 	VMULPS Z9, Z7, Z7
@@ -9833,27 +9841,27 @@ block13:
 	VFMADD213PS (R15)(BX*1), Z3, Z2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Z2, Z4, Z4
-	VMOVUPS constants<>+576(SB), Z5
+	VMOVUPS constants<>+640(SB), Z5
 	VMAXPS Z4, Z5, Z4
-	VMOVUPS constants<>+512(SB), Z5
+	VMOVUPS constants<>+576(SB), Z5
 	VMINPS Z4, Z5, Z4
-	VMULPS constants<>+640(SB), Z4, Z5
+	VMULPS constants<>+704(SB), Z4, Z5
 	VRNDSCALEPS $8, Z5, Z5
-	VFNMADD231PS constants<>+704(SB), Z5, Z4
-	VMOVUPS constants<>+768(SB), Z3
-	VFMADD213PS constants<>+832(SB), Z4, Z3
+	VFNMADD231PS constants<>+768(SB), Z5, Z4
+	VMOVUPS constants<>+832(SB), Z3
 	VFMADD213PS constants<>+896(SB), Z4, Z3
 	VFMADD213PS constants<>+960(SB), Z4, Z3
 	VFMADD213PS constants<>+1024(SB), Z4, Z3
+	VFMADD213PS constants<>+1088(SB), Z4, Z3
 	VFMADD213PS constants<>+128(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
 	VFMADD213PS constants<>+64(SB), Z4, Z3
-	VCVTPS2DQ Z5, Z5
-	VPSLLD $23, Z5, Z5
-	VPADDD Z5, Z3, Z3
+	VSCALEFPS Z5, Z3, Z3
 	VADDPS constants<>+64(SB), Z3, Z3
-	VMOVUPS constants<>+64(SB), Z4
-	VDIVPS Z3, Z4, Z3
+	VRCP14PS Z3, Z4
+	VMOVUPS constants<>+192(SB), Z5
+	VFNMADD231PS Z4, Z3, Z5
+	VMULPS Z4, Z5, Z3
 	VMOVUPS constants<>+64(SB), Z1
 	VSUBPS Z3, Z1, Z1
 	VMULPS Z3, Z1, Z1
@@ -9878,27 +9886,27 @@ block14:
 	VFMADD213PS (R15)(BX*1), Y3, Y2
 	VXORPS Z4, Z4, Z4
 	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+576(SB), Y5
+	VMOVUPS constants<>+640(SB), Y5
 	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+512(SB), Y5
+	VMOVUPS constants<>+576(SB), Y5
 	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+640(SB), Y4, Y5
+	VMULPS constants<>+704(SB), Y4, Y5
 	VRNDSCALEPS $8, Y5, Y5
-	VFNMADD231PS constants<>+704(SB), Y5, Y4
-	VMOVUPS constants<>+768(SB), Y3
-	VFMADD213PS constants<>+832(SB), Y4, Y3
+	VFNMADD231PS constants<>+768(SB), Y5, Y4
+	VMOVUPS constants<>+832(SB), Y3
 	VFMADD213PS constants<>+896(SB), Y4, Y3
 	VFMADD213PS constants<>+960(SB), Y4, Y3
 	VFMADD213PS constants<>+1024(SB), Y4, Y3
+	VFMADD213PS constants<>+1088(SB), Y4, Y3
 	VFMADD213PS constants<>+128(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
 	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
+	VSCALEFPS Y5, Y3, Y3
 	VADDPS constants<>+64(SB), Y3, Y3
-	VMOVUPS constants<>+64(SB), Y4
-	VDIVPS Y3, Y4, Y3
+	VRCP14PS Y3, Y4
+	VMOVUPS constants<>+192(SB), Y5
+	VFNMADD231PS Y4, Y3, Y5
+	VMULPS Y4, Y5, Y3
 	VMOVUPS constants<>+64(SB), Y1
 	VSUBPS Y3, Y1, Y1
 	VMULPS Y3, Y1, Y1
