@@ -67,7 +67,9 @@ func (l *lowering) rounded(t *gatherTask, side int) (*roundedTask, *pairTask) {
 			}
 		}
 		r.classes = append(r.classes, half)
-		r.spans = append(r.spans, newSpan(&half, r.k*4, r.sample))
+		s := newSpan(&half, r.k*4, r.sample)
+		s.sparse = s.sparse && r.wide > 0
+		r.spans = append(r.spans, s)
 	}
 	r.tapBytes = t.tapBytes / 2
 	r.block = blockPixels(t.set.MR, max(1, t.k*side/2))

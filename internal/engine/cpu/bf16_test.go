@@ -46,3 +46,7 @@ func TestThreadsBF16(t *testing.T) {
 		}
 	})
 }
+
+func TestRounded(t *testing.T) {
+	bf16Sets(t, func(t *testing.T, e func(int) engine.Engine) { enginetest.Rounded(t, e(2)) })
+}
