@@ -13,12 +13,15 @@ import (
 // for all panels of weights; the weights once, after they have changed. So no tensor
 // of bfloat16 is planned, and memory is read as often as in float32.
 
-// paired is the set with the tiles of pairs in place of those of floats.
+// paired is the set with what makes and multiplies pairs in place of floats.
 func paired(set *kernel.Set) *kernel.Set {
 	p := *set
-	p.Tile, p.TileGrad = set.BF16.Tile, set.BF16.TileGrad
+	p.Tile, p.TileGrad, p.WinoInput = set.BF16.Tile, set.BF16.TileGrad, set.BF16.WinoInput
 	return &p
 }
+
+// own is a tensor outside the arena.
+func own(bytes int) *tensor { return &tensor{base: unsafe.Pointer(&floats(bytes / 4)[0])} }
 
 // rounds reports whether a convolution of k channels a tap multiplies in bfloat16.
 // An odd channel's neighbour, which would be multiplied by zero, may be no number.
@@ -64,13 +67,15 @@ func (l *lowering) rounded(t *gatherTask, side int) (*roundedTask, *pairTask) {
 			}
 		}
 		r.classes = append(r.classes, half)
-		r.spans = append(r.spans, newSpan(&half, r.k*4, r.sample))
+		s := newSpan(&half, r.k*4, r.sample)
+		s.sparse = s.sparse && r.wide > 0
+		r.spans = append(r.spans, s)
 	}
 	r.tapBytes = t.tapBytes / 2
 	r.block = blockPixels(t.set.MR, max(1, t.k*side/2))
-	pairs := &pairTask{set: l.set, src: t.weights, rows: t.tapBytes / (l.set.NR * 4), taps: t.taps, panels: t.panels}
-	pairs.dst = floats(t.panels * t.taps * r.tapBytes / 4)
-	r.weights = unsafe.Pointer(&pairs.dst[0])
+	pairs := &pairTask{set: l.set, from: &tensor{base: t.weights}, to: own(t.panels * t.taps * r.tapBytes),
+		rows: t.tapBytes / (l.set.NR * 4), taps: t.taps, panels: t.panels}
+	r.weights = pairs.to.base
 	rows, out := r.tableSize()
 	l.net.tableRows = max(l.net.tableRows, rows, pairs.rows)
 	l.net.tableOut = max(l.net.tableOut, out)
@@ -187,23 +192,31 @@ func (t *roundedTask) round(w *worker, c *class, s *span, m0, m1, n int) {
 	t.table(w, c, m0, m1, uintptr(to)-uintptr(from), t.sample)
 }
 
+// round makes a winogradTask multiply transformed values in bfloat16: the transforms
+// themselves and the sums stay float32. It returns the task that rounds its weights,
+// which writes to pairs what the transform left in u.
+func (t *winogradTask) round(l *lowering, pairs *tensor) *pairTask {
+	p := &pairTask{set: l.set, from: t.u, rows: t.in.cp, taps: winoPoints, panels: t.panels, to: pairs}
+	t.set, t.value, t.u = l.pairs, 2, pairs
+	l.net.tableRows = max(l.net.tableRows, p.rows)
+	return p
+}
+
 // A pairTask rounds packed weights: rows of a tap two by two into rows of pairs.
 type pairTask struct {
 	set                *kernel.Set
-	src                unsafe.Pointer // [panel][tap][rows][NR]
-	dst                []float32      // [panel][tap][rows/2][NR] pairs
-	rows, taps, panels int            // rows of a tap, an even number
+	from, to           *tensor // [panel][tap][rows][NR], [panel][tap][rows/2][NR] pairs
+	rows, taps, panels int     // rows of a tap, an even number
 }
 
 func (t *pairTask) items(int) int { return t.panels * t.taps }
 
 func (t *pairTask) run(w *worker, i, _ int) {
 	row := t.set.NR * 4
-	at := uintptr(t.src) + uintptr(i*t.rows*row)
+	at := t.from.addr() + uintptr(i*t.rows*row)
 	for r := range t.rows {
 		w.rows[r] = at
 		at += uintptr(row)
 	}
-	dst := unsafe.Pointer(&t.dst[i*t.rows/2*t.set.NR])
-	t.set.BF16.PairRows(dst, row, unsafe.Pointer(&w.rows[0]), 0, t.rows/2, t.set.NR)
+	t.set.BF16.PairRows(unsafe.Add(t.to.base, i*t.rows/2*row), row, unsafe.Pointer(&w.rows[0]), 0, t.rows/2, t.set.NR)
 }

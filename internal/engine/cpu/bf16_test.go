@@ -31,7 +31,7 @@ func bf16Sets(t *testing.T, f func(t *testing.T, engine func(threads int) engine
 
 func TestGoldenBF16(t *testing.T) {
 	bf16Sets(t, func(t *testing.T, e func(int) engine.Engine) {
-		enginetest.GoldenBF16(t, e(2), "resnet20", "squeezenet1_0", "squeezenet1_1", "resnet18", "resnet50")
+		enginetest.GoldenBF16(t, e(2))
 	})
 }
 
@@ -45,4 +45,8 @@ func TestThreadsBF16(t *testing.T) {
 			enginetest.Threads(t, e, m.Build(7, min(m.Size, 64)), 5)
 		}
 	})
+}
+
+func TestRounded(t *testing.T) {
+	bf16Sets(t, func(t *testing.T, e func(int) engine.Engine) { enginetest.Rounded(t, e(2)) })
 }

@@ -134,6 +134,9 @@ func (t *inference) chain(i int, c chain) {
 		dst = src
 		tiled, pack := t.tiled(g, &tensor{base: unsafe.Pointer(&src[0])}, false, false)
 		t.fold = append(t.fold, pack)
+		if t.pairs != nil {
+			pairs = tiled.round(t.lowering, own(len(src)*2))
+		}
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
 		if norm != nil {

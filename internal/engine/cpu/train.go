@@ -196,6 +196,11 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 	keep(tiled.grid.chunk(c.out))
 	tiled.stats = c.stats
 	t.p.emit(pack, u)
+	if t.pairs != nil {
+		half := t.p.whole("rounded weights", c.panels*winoPoints*c.tapBytes/2, t.net.batch)
+		t.p.emit(tiled.round(t.lowering, half), u, half)
+		u = half
+	}
 	t.p.emit(tiled, u, c.in, c.out, c.add, c.stats.tensor())
 }
 

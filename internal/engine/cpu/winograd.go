@@ -77,8 +77,9 @@ func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
 // A winogradTask is a gatherTask of a 3x3 window by tiles.
 type winogradTask struct {
 	gatherTask
-	grid tiling
-	u    *tensor // transformed weights: [panel][36][k, rounded up][NR]
+	grid  tiling
+	u     *tensor // transformed weights: [panel][36][k, rounded up][NR], or half as many rows of pairs
+	value int     // bytes of a transformed input value
 }
 
 func (t *winogradTask) cut(n int) (blocks, groups int) {
@@ -94,7 +95,7 @@ func (t *winogradTask) items(n int) int {
 // planes are the bytes from plane to plane of a block's input and output.
 func (t *winogradTask) planes() (in, out int) {
 	tiles := t.grid.tiles()
-	return tiles*t.in.cp*4 + winoPad, tiles*t.panels*t.set.NR*4 + winoPad
+	return tiles*t.in.cp*t.value + winoPad, tiles*t.panels*t.set.NR*4 + winoPad
 }
 
 // scratchFloats is what a worker needs.
@@ -112,7 +113,7 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	inPlane, outPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
 	m := unsafe.Add(v, winoPoints*inPlane)
-	transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.zeros)
+	transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.value, t.zeros)
 	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
 	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
 	m0, m1 := t.grid.span(t.out, r0, r1)
@@ -122,14 +123,14 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	}
 }
 
-// transformTiles writes the planes of all tiles in rows [r0, r1) of in.
-func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
+// transformTiles writes the planes of all tiles in rows [r0, r1) of in, value bytes each.
+func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane, value int, zeros unsafe.Pointer) {
 	at := v
 	for r := r0; r < r1; r++ {
 		for c := range g.cols {
 			in.window(w.tileIn[:], r/g.rows, r%g.rows*winoTile-1, c*winoTile-1, winoTile+2, 0, zeros)
 			set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
-			at = unsafe.Add(at, in.cp*4)
+			at = unsafe.Add(at, in.cp*value)
 		}
 	}
 }
@@ -139,10 +140,10 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	set := t.set
 	nr := set.NR
 	a := &w.tile
-	a.Taps, a.K, a.Bias, a.AddFlag = 1, t.k, nil, 0
+	a.Taps, a.K, a.Bias, a.AddFlag = 1, t.k*t.value/4, nil, 0
 	a.Lo, a.Hi = -inf, inf
 	width := (p1 - p0) * nr * 4
-	tap := t.in.cp * nr * 4
+	tap := t.in.cp * nr * t.value
 	for xi := range winoPoints {
 		from, to := uintptr(v)+uintptr(xi*inPlane), uintptr(m)+uintptr(xi*outPlane)
 		at, variant := 0, 0
@@ -151,7 +152,7 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 				variant++
 			}
 			for range set.Rows[variant] {
-				w.rows[at] = from + uintptr(i*t.in.cp*4)
+				w.rows[at] = from + uintptr(i*t.in.cp*t.value)
 				w.out[i] = to + uintptr(i*width)
 				at, i = at+1, i+1
 			}
@@ -230,7 +231,7 @@ func (t *winoWeightTask) run(w *worker, item, _ int) {
 // tiled makes a winogradTask of t, with the task that transforms its weights to
 // u, of [panels][36] taps. stats says that the moments of its output will be kept.
 func (l *lowering) tiled(t *gatherTask, u *tensor, flip, stats bool) (*winogradTask, *winoWeightTask) {
-	w := &winogradTask{gatherTask: *t, u: u, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
+	w := &winogradTask{gatherTask: *t, u: u, value: 4, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
 	l.net.planeFloats = max(l.net.planeFloats, w.scratchFloats())
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())

@@ -52,7 +52,7 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 	for b := b0; b < b1; b++ {
 		r0 := b * t.grid.block
 		r1 := min(r0+t.grid.block, n*t.grid.rows)
-		transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.zeros)
+		transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, 4, t.zeros)
 		t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
 		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, sums, b > b0)
 	}
