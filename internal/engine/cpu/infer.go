@@ -32,6 +32,7 @@ func lowerInference(net *network, g *graph.Graph) *inference {
 		}
 	}
 	for i := 1; i < len(g.Nodes); i++ {
+		t.p.node = i
 		t.forward(i)
 	}
 	return t
@@ -98,18 +99,17 @@ func (t *inference) chain(i int, c chain) {
 	}
 	lay := &t.net.layouts[n.Params[0]]
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
-	dst := src
+	var dst *tensor
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
-		rows = winoPoints * lay.kr
-		src = floats(lay.panels * rows * lay.nr)
-		dst = src
-		tiled, pack := t.tiled(g, &tensor{base: unsafe.Pointer(&src[0])}, false, false)
+		rows, src = winoPoints*lay.kr, nil
+		dst = t.p.kept(n.Name+".folded", lay.panels*rows*lay.nr*4, t.net.batch)
+		tiled, pack := t.tiled(g, dst, false, false)
 		t.fold = append(t.fold, pack)
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
 		if norm != nil {
-			dst = floats(lay.size)
-			g.weights = unsafe.Pointer(&dst[0])
+			dst = t.p.kept(n.Name+".folded", lay.size*4, t.net.batch)
+			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
 		t.emitGather(g)
 	}
