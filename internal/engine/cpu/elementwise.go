@@ -87,11 +87,12 @@ func (t *dropoutTask) run(_ *worker, i, n int) {
 	key := engine.DropoutKey(t.net.seed, t.node)
 	scale := float32(1 / (1 - t.p))
 	c, limit := t.x.c, engine.KeepLimit(t.p)
+	first := t.net.first * t.pixels * c
 	for m := m0; m < m0+rows; m++ {
 		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
 		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
 		for j := range c {
-			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, m*c+j, limit))
+			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, first+m*c+j, limit))
 		}
 		clear(y[c:])
 	}

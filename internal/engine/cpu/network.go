@@ -94,6 +94,7 @@ type network struct {
 	count      int
 	scale      float32
 	seed       uint64
+	first      int // place of the first sample in the whole batch
 	accumulate bool
 	update     engine.Update
 	result     engine.Result
@@ -216,7 +217,7 @@ func (net *network) Gradients(b engine.Batch, p engine.Pass) (engine.Result, err
 		}
 	}
 	net.input, net.labels, net.count = b.X, b.Labels, b.N
-	net.seed, net.accumulate, net.scale = p.Seed, p.Accumulate, p.Scale
+	net.seed, net.first, net.accumulate, net.scale = p.Seed, p.First, p.Accumulate, p.Scale
 	if net.scale == 0 {
 		net.scale = 1 / float32(b.N)
 	}

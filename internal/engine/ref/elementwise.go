@@ -29,7 +29,7 @@ func (p *pass) dropout(i int, n *graph.Node, x, y []float64) {
 	}
 	key := engine.DropoutKey(p.seed, i)
 	for j, v := range x {
-		if engine.Keep(key, j, n.P) {
+		if engine.Keep(key, p.first*n.Out.Len()+j, n.P) {
 			y[j] = v / (1 - n.P)
 		}
 	}
