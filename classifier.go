@@ -29,6 +29,9 @@ type Classifier struct {
 	graph  *graph.Graph
 	data   string // fingerprint of the training data
 
+	batch int    // pictures that the engine takes at once
+	undo  func() // of the memory limit
+
 	mu  sync.Mutex
 	net engine.Network
 	x   []float32
@@ -56,6 +59,13 @@ func Open(path string) (*Classifier, error) { return OpenThreads(path, 0) }
 
 // OpenThreads is Open with a number of threads, 0 for one a processor.
 func OpenThreads(path string, threads int) (*Classifier, error) {
+	return OpenCapped(path, threads, 0)
+}
+
+// OpenCapped is OpenThreads with a cap on memory in bytes, 0 for none: fewer pictures go
+// through the network at once, with the same answers. Resident memory stays below
+// the cap plus 150 MB. Until Close, Go's memory limit is set accordingly.
+func OpenCapped(path string, threads int, memory int64) (*Classifier, error) {
 	file, err := rundir.Find(path)
 	if err != nil {
 		return nil, err
@@ -80,12 +90,21 @@ func OpenThreads(path string, threads int) (*Classifier, error) {
 	if c.engine, err = newEngine(threads); err != nil {
 		return nil, err
 	}
-	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: batchSize}); err != nil {
+	c.batch = batchSize
+	if memory > 0 {
+		l := &memoryLimit{engine: c.engine, graph: c.graph, bytes: memory, batch: batchSize, evaluated: 1}
+		if c.batch, _, err = l.part(); err != nil {
+			return nil, err
+		}
+	}
+	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: c.batch}); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	train.Load(c.net, values)
-	c.x = make([]float32, batchSize*c.graph.Input().Len())
-	c.out = make([]float32, batchSize*len(c.Classes))
+	c.x = make([]float32, c.batch*c.graph.Input().Len())
+	c.out = make([]float32, c.batch*len(c.Classes))
+	values, m = nil, nil
+	c.undo = limitHeap(memory, c.net.Bytes())
 	return c, nil
 }
 
@@ -94,6 +113,7 @@ func (c *Classifier) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.net.Close()
+	c.undo()
 }
 
 // Device names the processor that answers.
@@ -147,7 +167,7 @@ func (c *Classifier) predict(ctx context.Context, pics []*transform.Picture) ([]
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := min(len(ready), batchSize)
+		n := min(len(ready), c.batch)
 		for i, p := range ready[:n] {
 			c.pre.Normalize(c.x[i*size:(i+1)*size], p)
 		}

@@ -20,6 +20,7 @@ type EvalConfig struct {
 	// part is measured on that, and one without on what the run held out of it.
 	All     bool
 	Threads int
+	Memory  int64       // cap in bytes, as OpenCapped has it
 	Events  func(Event) // Checking, Fetching, Finding, Warning; may be nil
 }
 
@@ -38,7 +39,7 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	if e.Events == nil {
 		e.Events = func(Event) {}
 	}
-	c, err := OpenThreads(e.Model, e.Threads)
+	c, err := OpenCapped(e.Model, e.Threads, e.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,11 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	for _, f := range d.Findings {
 		e.Events(f)
 	}
-	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: batchSize, Preprocess: c.pre, Workers: e.Threads,
+	ahead := 0
+	if e.Memory > 0 {
+		ahead = aheadCapped
+	}
+	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: c.batch, Ahead: ahead, Preprocess: c.pre, Workers: e.Threads,
 		Warn: func(err error) { e.Events(Warning{"left out: " + err.Error()}) }})
 	r, err := eval.Run(ctx, c.net, len(c.Classes), l.Epoch(ctx, 0), nil)
 	if err != nil {

@@ -102,13 +102,13 @@ func (t *inference) chain(i int, c chain) {
 	var dst *tensor
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
 		rows, src = winoPoints*lay.kr, nil
-		dst = t.p.kept(n.Name+".folded", lay.panels*rows*lay.nr*4, t.net.batch)
+		dst = t.p.kept(n.Name+foldedSuffix, lay.panels*rows*lay.nr*4, t.net.batch)
 		tiled, pack := t.tiled(g, dst, false, false)
 		t.fold = append(t.fold, pack)
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
 		if norm != nil {
-			dst = t.p.kept(n.Name+".folded", lay.size*4, t.net.batch)
+			dst = t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)
 			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
 		t.emitGather(g)

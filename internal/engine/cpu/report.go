@@ -3,6 +3,7 @@ package cpu
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"graft/internal/engine"
 	"graft/internal/engine/cpu/kernel"
@@ -35,6 +36,9 @@ func (e *Engine) Plan(g *graph.Graph, c engine.Config) (*engine.Plan, error) {
 	return r, nil
 }
 
+// foldedSuffix follows a layer's name in that of its weights for inference.
+const foldedSuffix = ".folded"
+
 // scratchBytes is what one worker holds.
 func (net *network) scratchBytes() int {
 	return 4*net.planeFloats + kernel.WinoScratch + 8*(net.tableRows+net.tableOut) + 32*net.poolEntries
@@ -49,6 +53,9 @@ func (p *program) describe(r *engine.Plan, g *graph.Graph) {
 		}
 		d := engine.PlannedTensor{Name: t.name, Node: nodeName(g, p.emitted[t.first].node), Bytes: t.bytes * r.Batch,
 			First: t.first, Last: t.last, Place: t.place, Kept: r.Train && t.first < r.Forward && t.last > r.Forward}
+		if t.kept {
+			d.Node = strings.TrimSuffix(t.name, foldedSuffix)
+		}
 		if t.stride > 0 {
 			d.Shape = []int{t.h, t.w, t.c}
 		}
