@@ -29,6 +29,9 @@ type Classifier struct {
 	graph  *graph.Graph
 	data   string // fingerprint of the training data
 
+	batch int    // pictures that the engine takes at once
+	undo  func() // of the memory limit
+
 	mu  sync.Mutex
 	net engine.Network
 	x   []float32
@@ -58,6 +61,10 @@ func Open(path string) (*Classifier, error) { return OpenWith(path, OpenOptions{
 type OpenOptions struct {
 	Threads   int       // 0 is one a processor
 	Precision Precision // "" is Auto
+	// Memory caps what the classifier holds, in bytes, 0 for no cap: fewer pictures go
+	// through the network at once, with the same answers. Resident memory stays below
+	// the cap plus 150 MB. Until Close, Go's memory limit is set accordingly.
+	Memory int64
 }
 
 // OpenWith is Open with options.
@@ -86,12 +93,21 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	if c.engine, err = newEngine(o.Threads, o.Precision); err != nil {
 		return nil, err
 	}
-	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: batchSize}); err != nil {
+	c.batch = batchSize
+	if o.Memory > 0 {
+		l := &memoryLimit{engine: c.engine, graph: c.graph, bytes: o.Memory, batch: batchSize, evaluated: 1}
+		if c.batch, _, err = l.part(); err != nil {
+			return nil, err
+		}
+	}
+	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: c.batch}); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	train.Load(c.net, values)
-	c.x = make([]float32, batchSize*c.graph.Input().Len())
-	c.out = make([]float32, batchSize*len(c.Classes))
+	c.x = make([]float32, c.batch*c.graph.Input().Len())
+	c.out = make([]float32, c.batch*len(c.Classes))
+	values, m = nil, nil
+	c.undo = limitHeap(o.Memory, c.net.Bytes())
 	return c, nil
 }
 
@@ -100,6 +116,7 @@ func (c *Classifier) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.net.Close()
+	c.undo()
 }
 
 // Device names the processor that answers.
@@ -153,7 +170,7 @@ func (c *Classifier) predict(ctx context.Context, pics []*transform.Picture) ([]
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := min(len(ready), batchSize)
+		n := min(len(ready), c.batch)
 		for i, p := range ready[:n] {
 			c.pre.Normalize(c.x[i*size:(i+1)*size], p)
 		}

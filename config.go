@@ -38,6 +38,13 @@ type Config struct {
 	EXIF       string // apply (the default) or ignore the orientation tag
 	CacheBytes int    // for decoded pictures; 0 is 384 MB, negative is none
 
+	// Memory caps what a run holds, in bytes: network, batches, decoded pictures. A
+	// batch that does not fit goes in parts whose gradients are added up: exact without
+	// batch normalisation, which takes its statistics of each part. Resident memory
+	// stays below Memory plus 150 MB. While the run lasts, Go's memory limit
+	// (debug.SetMemoryLimit) is set accordingly. 0 is no cap.
+	Memory int64
+
 	Threads   int       // 0 is as many as there are processors
 	Precision Precision // "" is Auto
 	Out       string    // the run's directory; "" is runs/DATA-MODEL, numbered where that exists
@@ -98,6 +105,10 @@ type Plan struct {
 	Threads                     int
 	Parameters, Trainable       int
 	MegabytesEngine             int
+	Memory                      int64 // the cap, 0 for none
+	Part                        int   // pictures that go through the network at once
+	PartStatistics              bool  // batch normalisation takes statistics of parts
+	CacheBytes                  int   // what is left for decoded pictures
 }
 
 // recipe resolves the settings: the config's, else the recipe's.

@@ -21,6 +21,7 @@ type EvalConfig struct {
 	All       bool
 	Threads   int
 	Precision Precision
+	Memory    int64       // cap in bytes, as OpenOptions has it
 	Events    func(Event) // Checking, Fetching, Finding, Warning; may be nil
 }
 
@@ -39,7 +40,7 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	if e.Events == nil {
 		e.Events = func(Event) {}
 	}
-	c, err := OpenWith(e.Model, OpenOptions{e.Threads, e.Precision})
+	c, err := OpenWith(e.Model, OpenOptions{Threads: e.Threads, Precision: e.Precision, Memory: e.Memory})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,11 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	for _, f := range d.Findings {
 		e.Events(f)
 	}
-	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: batchSize, Preprocess: c.pre, Workers: e.Threads,
+	ahead := 0
+	if e.Memory > 0 {
+		ahead = aheadCapped
+	}
+	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: c.batch, Ahead: ahead, Preprocess: c.pre, Workers: e.Threads,
 		Warn: func(err error) { e.Events(Warning{"left out: " + err.Error()}) }})
 	r, err := eval.Run(ctx, c.net, len(c.Classes), l.Epoch(ctx, 0), nil)
 	if err != nil {

@@ -58,6 +58,8 @@ type session struct {
 	engine engine.Engine
 	net    engine.Network
 	frozen []bool // by parameter
+	part   int    // pictures that go through the network at once
+	images int    // bytes left for decoded pictures under a cap
 	dir    *rundir.Dir
 }
 
@@ -128,7 +130,11 @@ func (s *session) openData(ctx context.Context) (err error) {
 	if bytes == 0 {
 		bytes = dataset.DefaultCacheBytes
 	}
-	s.cache = dataset.NewCache(max(bytes, 0))
+	s.images = max(bytes, 0)
+	if c.Memory > 0 {
+		s.images = int(min(int64(s.images), c.Memory))
+	}
+	s.cache = dataset.NewCache(s.images)
 	s.data, err = dataset.Open(ctx, c.Data, dataset.Options{
 		ValidSplit: split, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
 		Decode:        dataset.DecodeOptions{MaxPixels: c.MaxPixels, IgnoreEXIF: s.pre.EXIF == "ignore"},
@@ -147,19 +153,42 @@ func (s *session) openData(ctx context.Context) (err error) {
 // build compiles the network and gives it its first parameters.
 func (s *session) build(ctx context.Context) error {
 	s.graph = s.model.Build(len(s.data.Classes), s.pre.Crop)
-	values, err := s.values(ctx)
-	if err != nil {
-		return err
-	}
-	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
+	var err error
+	s.part = min(s.recipe.Batch, max(len(s.data.Train), 1))
 	if s.frozen, err = graph.Freeze(s.graph, s.c.Freeze); err != nil {
 		return fmt.Errorf("%s: %w", s.model.Name, err)
 	}
 	trainable := func(param int) bool { return !s.frozen[param] }
-	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: batch, Train: true, Trainable: trainable}); err != nil {
+	if err := s.fit(trainable); err != nil {
+		return err
+	}
+	values, err := s.values(ctx)
+	if err != nil {
+		return err
+	}
+	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: s.part, Train: true, Trainable: trainable}); err != nil {
 		return err
 	}
 	train.Load(s.net, values)
+	return nil
+}
+
+// fit chooses the part of a batch that the cap allows, and leaves decoded pictures the rest.
+func (s *session) fit(trainable func(int) bool) error {
+	if s.c.Memory <= 0 {
+		return nil
+	}
+	l := &memoryLimit{engine: s.engine, graph: s.graph, bytes: s.c.Memory, batch: s.part, train: true, trainable: trainable, evaluated: 1}
+	if len(s.data.Valid) > 0 && len(s.data.Test) > 0 {
+		l.evaluated = 2
+	}
+	part, plan, err := l.part()
+	if err != nil {
+		return err
+	}
+	s.part = part
+	s.images = min(s.images, int(s.c.Memory)-plan.Total-l.loading(part))
+	s.cache.Limit(s.images)
 	return nil
 }
 
@@ -251,7 +280,7 @@ func (s *session) createRun() (err error) {
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
 			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels)},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
-			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze},
+			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
 	})
 	if err != nil {
@@ -272,8 +301,20 @@ func (s *session) createRun() (err error) {
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch,
 		LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum, WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss,
-		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20})
+		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
+		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.graph) && s.part < s.batch(), CacheBytes: s.images})
 	return nil
+}
+
+// batch is the pictures of a step.
+func (s *session) batch() int { return min(s.recipe.Batch, max(len(s.data.Train), 1)) }
+
+// partSetting is the part of a batch as the run's settings have it: 0 for the whole.
+func (s *session) partSetting() int {
+	if s.part < s.batch() {
+		return s.part
+	}
+	return 0
 }
 
 func (s *session) weightsName() string {
@@ -301,12 +342,15 @@ func cpuName() string {
 }
 
 func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
-	batch := min(s.recipe.Batch, max(len(s.data.Train), 1))
+	batch, ahead := s.batch(), 0
 	if !augment {
-		batch = min(batch, batchSize) // evaluation needs no large ones, and each holds memory
+		batch = min(s.part, batchSize) // evaluation needs no large ones, and each holds memory
+	}
+	if s.c.Memory > 0 {
+		ahead = aheadCapped
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
-		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Seed: s.c.Seed, Workers: s.c.Threads, Cache: s.cache,
+		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
 		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
 	})
@@ -315,9 +359,10 @@ func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
 
 func (s *session) train(ctx context.Context) (*Run, error) {
 	d := s.data
-	job := train.Job{Net: s.net, Graph: s.graph, Recipe: s.recipe, Seed: s.c.Seed, Train: s.source(d.Train, true),
+	defer limitHeap(s.c.Memory, s.net.Bytes())()
+	job := train.Job{Net: s.net, Graph: s.graph, Recipe: s.recipe, Seed: s.c.Seed, Part: s.part, Train: s.source(d.Train, true),
 		Keep: s.keep, Emit: func(e train.Event) { s.c.Events(e) }}
-	job.Recipe.Batch = min(job.Recipe.Batch, max(len(d.Train), 1))
+	job.Recipe.Batch = s.batch()
 	if train.DropsLast(s.graph, len(d.Train), job.Recipe.Batch) {
 		s.c.Events(Warning{"the last batch of an epoch has a single picture, of which batch normalisation has no variance: it is left out"})
 	}

@@ -48,5 +48,5 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 	precisionFlag(c.Flags(), (*string)(&b.Precision))
 	c.Flags().Float64Var(&b.Seconds, "seconds", 4, "time for training and for inference each")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")
-	return c
+	return withLayers(c, &b, &asJSON)
 }

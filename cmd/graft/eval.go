@@ -15,6 +15,7 @@ func newEval() *cobra.Command {
 	var all, splitOfRun, asJSON bool
 	var threads int
 	var precision string
+	var memory byteSize
 	c := &cobra.Command{
 		Use:   "eval RUN|MODEL-FILE DATA",
 		Short: "Measure a model: loss, accuracy, per class, confusion",
@@ -26,7 +27,8 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 				return usageError{fmt.Errorf("--all and --split-of-run exclude each other")}
 			}
 			r, end := newReport(c, asJSON)
-			e, err := graft.Evaluate(c.Context(), graft.EvalConfig{Model: args[0], Data: args[1], All: all, Threads: threads, Precision: graft.Precision(precision), Events: r.event})
+			e, err := graft.Evaluate(c.Context(), graft.EvalConfig{Model: args[0], Data: args[1], All: all, Threads: threads,
+				Precision: graft.Precision(precision), Memory: int64(memory), Events: r.event})
 			end()
 			if err != nil {
 				return err
@@ -41,6 +43,7 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 	c.Flags().BoolVar(&all, "all", false, "measure on every picture of DATA")
 	c.Flags().BoolVar(&splitOfRun, "split-of-run", false, "measure on what the run held out (the default for a folder without a split)")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")
+	c.Flags().Var(&memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
 	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(c.Flags(), &precision)
 	return c

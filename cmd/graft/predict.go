@@ -31,6 +31,7 @@ func newPredict() *cobra.Command {
 	var asJSON, asCSV bool
 	var topk, threads int
 	var tensors, precision string
+	var memory byteSize
 	c := &cobra.Command{
 		Use:     "predict RUN|MODEL-FILE PATH...",
 		Short:   "Say which class pictures are of, a line each",
@@ -44,7 +45,7 @@ func newPredict() *cobra.Command {
 			if topk < 1 {
 				return usageError{fmt.Errorf("--top-k is %d, must be at least 1", topk)}
 			}
-			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision)})
+			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision), Memory: int64(memory)})
 			if err != nil {
 				return err
 			}
@@ -68,6 +69,7 @@ func newPredict() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line (see graft help json)")
 	c.Flags().BoolVar(&asCSV, "csv", false, "comma-separated values with a header")
 	c.Flags().IntVar(&topk, "top-k", 5, "how many classes to name")
+	c.Flags().Var(&memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
 	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(c.Flags(), &precision)
 	c.Flags().StringVar(&tensors, "tensors", "", "write what the network reads and its logits to this safetensors file instead")

@@ -31,7 +31,12 @@ func newTrain() *cobra.Command {
 DATA is a folder with train/ and test/ or val/ (each with one folder a class), a folder of class
 folders, a .zip or .tar(.gz) of either, or a built-in set: clothing (inside the program), hotdog
 (downloaded once). The body learns at --lr, the new output layer at --head-lr-x times that.
-A flag wins over the recipe, the recipe over the default.`,
+A flag wins over the recipe, the recipe over the default.
+
+--memory caps network, batches and decoded pictures together; resident memory stays below it plus 150 MB. A
+batch that does not fit goes through the network in parts, as equal as can be, whose gradients are added up. For networks
+without batch norm (SqueezeNet) that is the whole batch's gradient but for rounding; with batch norm (ResNet), each part
+is normalised by its own statistics, and the running ones follow every part. The same seed and cap give the same bits.`,
 		Example: "  graft train photos/\n  graft train photos.zip --model squeezenet1_1 --epochs 10\n  graft train hotdog --recipe d2l\n  graft train photos/ --weights none      # from scratch, for comparison",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -61,6 +66,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
 	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(p, (*string)(&f.c.Precision))
+	p.Var((*byteSize)(&f.c.Memory), "memory", "cap on what the run holds, as 2GB: a batch that does not fit goes in parts (see graft plan)")
 	p.StringVar(&f.c.Out, "out", "", "directory of the run (default runs/DATA-MODEL)")
 	p.BoolVar(&f.c.Force, "force", false, "replace the run in --out")
 	p.StringVar(&f.c.Leaks, "leaks", "keep", "training pictures that stand in test or val too: keep or drop")

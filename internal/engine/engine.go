@@ -83,6 +83,8 @@ type Pass struct {
 	Scale float32
 	// Seed decides which values dropout keeps, together with the place of each value.
 	Seed uint64
+	// First is the place in the whole batch of this part's first sample, for dropout.
+	First int
 	// Accumulate adds to the gradients of the call before instead of replacing them.
 	Accumulate bool
 }

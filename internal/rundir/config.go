@@ -64,6 +64,8 @@ type Settings struct {
 	Seed        uint64  `json:"seed"`
 	Threads     int     `json:"threads"`
 	Freeze      string  `json:"freeze,omitempty"`
+	Memory      int64   `json:"memory,omitempty"` // the cap in bytes
+	Part        int     `json:"part,omitempty"`   // of a batch, where it goes in parts: bits depend on it
 }
 
 // Machine is where it ran.

@@ -34,6 +34,7 @@ type Job struct {
 	Graph  *graph.Graph   // what it was compiled from
 	Recipe Recipe
 	Seed   uint64
+	Part   int // the most samples of one pass; larger batches go in parts. 0 is no limit
 	Train  Source
 	Val    *Source // chooses the best epoch; nil leaves that to Test
 	Test   Source
@@ -124,12 +125,7 @@ func DropsLast(g *graph.Graph, n, batch int) bool {
 	if n%batch != 1 || n == 1 {
 		return false
 	}
-	for i := range g.Nodes {
-		if g.Nodes[i].Op == graph.BatchNorm && !g.Nodes[i].Frozen {
-			return true
-		}
-	}
-	return false
+	return Normalises(g)
 }
 
 func (r *run) epoch(ctx context.Context, epoch int) error {
@@ -218,7 +214,7 @@ func (r *run) trainStep(b *dataset.Batch, rate float64, epoch int) (engine.Resul
 	if r.Recipe.Sum {
 		pass.Scale = 1
 	}
-	res, err := r.Net.Gradients(engine.Batch{X: b.X, Labels: b.Labels, N: b.N}, pass)
+	res, err := gradients(r.Net, b, pass, r.Part)
 	if err != nil || math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
 		return res, err
 	}

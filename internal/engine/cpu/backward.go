@@ -351,7 +351,7 @@ func (t *training) convInput(i int) {
 	lay := &t.net.layouts[n.Params[0]]
 	pack := t.packed[n.Params[0]]
 	if pack == nil {
-		pack = newTransposeTask(t.set, lay, t.net.weights)
+		pack = newTransposeTask(t.net, lay)
 		t.packed[n.Params[0]] = pack
 		t.pack = append(t.pack, pack)
 	}

@@ -73,7 +73,11 @@ func (l *lowering) rounded(t *gatherTask, side int) (*roundedTask, *pairTask) {
 	}
 	r.tapBytes = t.tapBytes / 2
 	r.block = blockPixels(t.set.MR, max(1, t.k*side/2))
-	pairs := &pairTask{set: l.set, from: &tensor{base: t.weights}, to: own(t.panels * t.taps * r.tapBytes),
+	source := t.source
+	if source == nil {
+		source = &tensor{base: t.weights}
+	}
+	pairs := &pairTask{set: l.set, from: source, to: own(t.panels * t.taps * r.tapBytes),
 		rows: t.tapBytes / (l.set.NR * 4), taps: t.taps, panels: t.panels}
 	r.weights = pairs.to.base
 	rows, out := r.tableSize()

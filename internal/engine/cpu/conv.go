@@ -30,6 +30,7 @@ type gatherTask struct {
 	block   int
 
 	weights  unsafe.Pointer // panels
+	source   *tensor        // that holds them, for weights that are planned, or nil
 	rowTaps  bool           // in is a staged picture
 	k        int            // channels a tap
 	tapBytes int

@@ -88,11 +88,12 @@ func (t *dropoutTask) run(_ *worker, i, n int) {
 	key := engine.DropoutKey(t.net.seed, t.node)
 	scale := float32(1 / (1 - t.p))
 	c, limit := t.x.c, engine.KeepLimit(t.p)
+	first := t.net.first * t.pixels * c
 	for m := m0; m < m0+rows; m++ {
 		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
 		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
 		for j := range c {
-			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, m*c+j, limit))
+			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, first+m*c+j, limit))
 		}
 		clear(y[c:])
 	}
@@ -114,7 +115,7 @@ func (t *depthTask) items(n int) int { return n }
 func (t *depthTask) run(_ *worker, i, _ int) {
 	px, zeros := t.x.pixels(), t.net.zeros
 	scale := unsafe.Pointer(&t.keep[0])
-	if !engine.Keep(engine.DropoutKey(t.net.seed, t.node), i, t.p) {
+	if !engine.Keep(engine.DropoutKey(t.net.seed, t.node), t.net.first+i, t.p) {
 		scale = zeros
 	}
 	t.set.ScaleShift(t.y.row(i*px), t.y.stride, t.x.row(i*px), t.x.stride, nil, 0, px, t.x.cp, scale, zeros, -inf)

@@ -35,6 +35,7 @@ func lowerInference(net *network, g *graph.Graph) *inference {
 		}
 	}
 	for i := 1; i < len(g.Nodes); i++ {
+		t.p.node = i
 		t.forward(i)
 	}
 	return t
@@ -123,25 +124,26 @@ func (t *inference) chain(i int, c chain) {
 	}
 	lay := &t.net.layouts[n.Params[0]]
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
-	dst := src
+	var dst *tensor
 	var pairs *pairTask
 	if n.Op == graph.Conv && t.winograd(g.in, g.out, n.Window) {
 		if g.act = c.act; c.act == kernel.ReLU { // the transform back limits from below only
 			g.act, g.lo = kernel.Identity, 0
 		}
-		rows = winoPoints * lay.kr
-		src = floats(lay.panels * rows * lay.nr)
-		dst = src
-		tiled, pack := t.tiled(g, &tensor{base: unsafe.Pointer(&src[0])}, false, false)
+		rows, src = winoPoints*lay.kr, nil
+		bytes := lay.panels * rows * lay.nr * 4
+		dst = t.p.kept(n.Name+foldedSuffix, bytes, t.net.batch)
+		tiled, pack := t.tiled(g, dst, false, false)
 		t.fold = append(t.fold, pack)
 		if t.pairs != nil {
-			pairs = tiled.round(t.lowering, own(len(src)*2))
+			pairs = tiled.round(t.lowering, own(bytes/2))
 		}
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
 		if norm != nil {
-			dst = floats(lay.size)
-			g.weights = unsafe.Pointer(&dst[0])
+			dst = t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)
+			g.source = dst
+			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
 		var clamps bool
 		if g.lo, g.hi, clamps = limits(c.act); !clamps {
@@ -175,9 +177,9 @@ func (t *inference) depthwiseChain(i int, c chain) {
 		norm := t.foldState(n, &t.g.Nodes[c.norm])
 		d.bias = unsafe.Pointer(&norm.shift[0])
 		lay := &t.net.layouts[n.Params[0]]
-		dst := floats(lay.size)
+		dst := t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)
 		t.fold = append(t.fold, &foldTask{set: t.set, src: d.weights, dst: dst, panels: 1, rows: lay.taps, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
-		d.weights = dst
+		t.p.bound = append(t.p.bound, func() { d.weights = unsafe.Slice((*float32)(dst.base), lay.size) })
 	}
 	t.emitDepthwise(d)
 }

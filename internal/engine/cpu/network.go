@@ -89,6 +89,7 @@ type network struct {
 	trained     []bool // parameters with a gradient
 	updates     *updateTask
 	arena       []byte
+	system      [][]byte // other memory taken from the system
 	zeros       unsafe.Pointer
 	zeroPanel   []float32
 	inferLogits *tensor
@@ -103,6 +104,7 @@ type network struct {
 	count      int
 	scale      float32
 	seed       uint64
+	first      int // place of the first sample in the whole batch
 	accumulate bool
 	update     engine.Update
 	result     engine.Result
@@ -113,47 +115,12 @@ const zeroRow = 64 << 10
 
 // Compile plans a network for batches of up to c.Batch pictures.
 func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error) {
-	err := graph.Verify(g)
+	net, bytes, err := e.plan(g, c)
 	if err != nil {
 		return nil, err
 	}
-	for i := range g.Nodes {
-		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && !depthwise(g, n) {
-			return nil, fmt.Errorf("cpu engine: %s: of grouped convolutions only depthwise ones behind the first layer are supported", n.Name)
-		}
-	}
-	if c.Batch < 1 {
-		return nil, fmt.Errorf("cpu engine: batch of %d", c.Batch)
-	}
-	net := &network{set: e.set, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
-	if e.bf16 {
-		net.pairs = paired(e.set)
-	}
-	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
-	var total int
-	net.layouts, total = layouts(g, e.set.NR, rowTaps)
-	net.weights = floats(total)
-	net.zeroPanel = floats(max(e.set.NR, zeroRow/4))
-	net.zeros = unsafe.Pointer(&net.zeroPanel[0])
-	net.logits = make([]float32, c.Batch*g.Classes())
-	if c.Train {
-		net.grads, net.momentum = floats(total), floats(total)
-		step := graph.Grad(g, c.Trainable)
-		t := lowerStep(net, step)
-		net.step, net.pack = t.p, t.pack
-		net.planUpdates(step, c.Trainable)
-	}
-	inf := lowerInference(net, g)
-	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[inf.g.Logits]
-	net.infer.emit(&logitsTask{net, net.inferLogits}, net.inferLogits)
-	if net.zeroFloats*4 > zeroRow {
-		return nil, fmt.Errorf("cpu engine: a layer of %d channels is wider than %d", net.zeroFloats, zeroRow/4)
-	}
-	bytes := net.infer.plan(c.Batch)
-	if net.step != nil {
-		bytes = max(bytes, net.step.plan(c.Batch))
-	}
 	if net.arena, err = newArena(bytes + line); err != nil {
+		net.release()
 		return nil, fmt.Errorf("cpu engine: %d MB for a batch of %d: %w", bytes>>20, c.Batch, err)
 	}
 	net.infer.bind(net.arena)
@@ -166,13 +133,62 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.out = make([]uintptr, net.tableOut+1)
 		w.taps = make([]uintptr, net.tableTaps+1)
 		w.pool = make([]kernel.PoolEntry, net.poolEntries)
-		w.planes = floats(net.planeFloats + 1)
-		w.slots = [3][]float32{floats(net.slotFloats + 1), floats(net.slotFloats + 1), floats(net.slotFloats + 1)}
+		w.planes = net.floats(net.planeFloats + 1)
+		for i := range w.slots {
+			w.slots[i] = net.floats(net.slotFloats + 1)
+		}
 		w.zeros = net.zeros
-		w.scratch = floats(net.scratchFloats + 1)
+		w.scratch = net.floats(net.scratchFloats + 1)
 		w.wino = floats(kernel.WinoScratch / 4)
 	}
 	return net, nil
+}
+
+// plan lowers a graph and returns the bytes that its arena needs. Nothing that
+// it takes from the system has been touched, so that none of it is resident yet.
+func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
+	err := graph.Verify(g)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range g.Nodes {
+		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && !depthwise(g, n) {
+			return nil, 0, fmt.Errorf("cpu engine: %s: of grouped convolutions only depthwise ones behind the first layer are supported", n.Name)
+		}
+	}
+	if c.Batch < 1 {
+		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
+	}
+	net := &network{set: e.set, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	if e.bf16 {
+		net.pairs = paired(e.set)
+	}
+	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
+	var total int
+	net.layouts, total = layouts(g, e.set.NR, rowTaps)
+	net.weights = net.floats(total)
+	net.zeroPanel = floats(max(e.set.NR, zeroRow/4))
+	net.zeros = unsafe.Pointer(&net.zeroPanel[0])
+	net.logits = make([]float32, c.Batch*g.Classes())
+	if c.Train {
+		net.grads, net.momentum = net.floats(total), net.floats(total)
+		step := graph.Grad(g, c.Trainable)
+		t := lowerStep(net, step)
+		net.step, net.pack = t.p, t.pack
+		net.planUpdates(step, c.Trainable)
+	}
+	inf := lowerInference(net, g)
+	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[inf.g.Logits]
+	net.infer.emit(&logitsTask{net, net.inferLogits}, net.inferLogits)
+	if net.zeroFloats*4 > zeroRow {
+		net.release()
+		return nil, 0, fmt.Errorf("cpu engine: a layer of %d channels is wider than %d", net.zeroFloats, zeroRow/4)
+	}
+	bytes := net.infer.plan(c.Batch)
+	if net.step != nil {
+		bytes = max(bytes, net.step.plan(c.Batch))
+	}
+	return net, bytes, nil
 }
 
 // planUpdates lists the pieces of trainable parameters.
@@ -220,7 +236,7 @@ func (net *network) Gradients(b engine.Batch, p engine.Pass) (engine.Result, err
 		}
 	}
 	net.input, net.labels, net.count = b.X, b.Labels, b.N
-	net.seed, net.accumulate, net.scale = p.Seed, p.Accumulate, p.Scale
+	net.seed, net.first, net.accumulate, net.scale = p.Seed, p.First, p.Accumulate, p.Scale
 	if net.scale == 0 {
 		net.scale = 1 / float32(b.N)
 	}
@@ -311,7 +327,11 @@ func (net *network) ReadMomentum(param int, dst []float32) {
 }
 
 func (net *network) Bytes() int {
-	return len(net.arena) + 4*(len(net.weights)+len(net.grads)+len(net.momentum))
+	n := len(net.arena)
+	for _, b := range net.system {
+		n += len(b)
+	}
+	return n
 }
 
 func (net *network) Close() {
@@ -320,5 +340,24 @@ func (net *network) Close() {
 	}
 	net.pool.close()
 	freeArena(net.arena)
-	net.arena, net.weights, net.grads, net.momentum = nil, nil, nil, nil
+	net.arena = nil
+	net.release()
+}
+
+// floats takes n zeroed floats from the system, beside the garbage-collected
+// heap, until release. They are resident where they were touched only.
+func (net *network) floats(n int) []float32 {
+	b, err := newArena(n*4 + line + slack)
+	if err != nil {
+		return floats(n)
+	}
+	net.system = append(net.system, b)
+	return unsafe.Slice((*float32)(align(b)), n)
+}
+
+func (net *network) release() {
+	for _, b := range net.system {
+		freeArena(b)
+	}
+	net.system, net.weights, net.grads, net.momentum = nil, nil, nil, nil
 }

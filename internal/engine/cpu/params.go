@@ -130,9 +130,9 @@ type transposeTask struct {
 	rows int // outputs, rounded up
 }
 
-func newTransposeTask(set *kernel.Set, l *layout, weights []float32) *transposeTask {
-	t := &transposeTask{set: set, l: l, src: weights, rows: roundUp(l.out, vec)}
-	t.dst = floats(t.panels() * l.taps * t.rows * l.nr)
+func newTransposeTask(net *network, l *layout) *transposeTask {
+	t := &transposeTask{set: net.set, l: l, src: net.weights, rows: roundUp(l.out, vec)}
+	t.dst = net.floats(t.panels() * l.taps * t.rows * l.nr)
 	return t
 }
 
@@ -155,7 +155,8 @@ func (t *transposeTask) run(_ *worker, item, _ int) {
 // normalisation costs nothing: w*scale, with the shift as the bias.
 type foldTask struct {
 	set              *kernel.Set
-	src, dst         []float32 // panels of rows x nr; they may be the same
+	src              []float32 // panels of rows x nr; nil for those in dst
+	dst              *tensor   // the same number of panels
 	panels, rows, nr int
 	state            *normState // scale and shift, whole panels long
 	zero             []float32
@@ -165,7 +166,12 @@ func (t *foldTask) items(int) int { return t.panels }
 
 func (t *foldTask) run(_ *worker, j, _ int) {
 	at := j * t.rows * t.nr
-	t.set.ScaleShift(unsafe.Pointer(&t.dst[at]), t.nr*4, unsafe.Pointer(&t.src[at]), t.nr*4, nil, 0, t.rows, t.nr,
+	dst := unsafe.Add(t.dst.base, at*4)
+	src := dst
+	if t.src != nil {
+		src = unsafe.Pointer(&t.src[at])
+	}
+	t.set.ScaleShift(dst, t.nr*4, src, t.nr*4, nil, 0, t.rows, t.nr,
 		unsafe.Pointer(&t.state.scale[j*t.nr]), unsafe.Pointer(&t.zero[0]), -inf)
 }
 

@@ -32,8 +32,9 @@ type tensor struct {
 	root   *tensor // the tensor this one is a slice of, itself for a root
 	offset int     // of a slice within a pixel of the root, in bytes
 
-	first, last int // steps that write and read it
-	place       int // in the arena
+	first, last int  // steps that write and read it
+	kept        bool // for all steps
+	place       int  // in the arena
 	virtual     *virtual
 	base        unsafe.Pointer
 }
@@ -65,6 +66,16 @@ func (t *tensor) addr() uintptr { return uintptr(t.base) }
 type program struct {
 	tasks   []task
 	tensors []*tensor
+
+	node    int      // of the graph, that tasks are being emitted for
+	emitted []origin // of the tasks, one each
+	bound   []func() // run when the tensors have their addresses
+}
+
+// An origin says what a task is for: a node of the graph, and the buffers it touches.
+type origin struct {
+	node int
+	uses []*tensor
 }
 
 func (p *program) tensor(name string, s graph.Shape) *tensor {
@@ -80,6 +91,14 @@ func (p *program) raw(name string, bytes int) *tensor {
 // whole is a raw buffer of so many bytes in all, whatever part of the batch is used.
 func (p *program) whole(name string, bytes, batch int) *tensor {
 	return p.raw(name, (bytes+batch-1)/batch)
+}
+
+// kept is a buffer that lives as long as the program does, whatever part of the
+// batch is used.
+func (p *program) kept(name string, bytes, batch int) *tensor {
+	t := p.whole(name, bytes, batch)
+	t.kept = true
+	return t
 }
 
 func (p *program) add(t *tensor) *tensor {
@@ -100,6 +119,7 @@ func (p *program) slice(t *tensor, from, c int) *tensor {
 // emit adds a task and notes which tensors it needs.
 func (p *program) emit(t task, uses ...*tensor) {
 	p.tasks = append(p.tasks, t)
+	p.emitted = append(p.emitted, origin{p.node, uses})
 	p.use(len(p.tasks)-1, uses...)
 }
 
@@ -126,6 +146,9 @@ func (p *program) use(step int, uses ...*tensor) {
 func (p *program) plan(batch int) int {
 	var roots []*tensor
 	for _, t := range p.tensors {
+		if t.kept {
+			t.first, t.last = 0, len(p.tasks)-1
+		}
 		if t.root == t && t.first >= 0 {
 			roots = append(roots, t)
 		}
@@ -167,6 +190,9 @@ func (p *program) bind(arena []byte) {
 		if t.root.first >= 0 {
 			t.base = unsafe.Add(base, t.root.place+t.offset)
 		}
+	}
+	for _, f := range p.bound {
+		f()
 	}
 }
 

@@ -42,6 +42,7 @@ func lowerStep(net *network, g *graph.Graph) *training {
 		}
 	}
 	for i := 1; i < len(g.Nodes); i++ {
+		t.p.node = i
 		switch {
 		case i < g.Loss:
 			t.forward(i)

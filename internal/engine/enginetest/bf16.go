@@ -65,7 +65,7 @@ func Rounded(t *testing.T, e engine.Engine) {
 			g := c.build()
 			off, where := roundedGradients(t, e, g, c.batch)
 			bound := 1e-2
-			if slices.ContainsFunc(g.Nodes, func(n graph.Node) bool { return n.Op == graph.ReLU || n.Op == graph.BatchNorm || n.Op == graph.MaxPool }) {
+			if slices.ContainsFunc(g.Nodes, func(n graph.Node) bool { return n.Op.Activation() || n.Op == graph.BatchNorm || n.Op == graph.MaxPool }) {
 				bound = 0.4
 			}
 			t.Logf("gradients off by %.1e of their norms (%s)", off, where)

@@ -13,7 +13,7 @@ func (p *pass) dropout(i int, n *graph.Node, x, y []float64) {
 	}
 	key := engine.DropoutKey(p.seed, i)
 	for j, v := range x {
-		if engine.Keep(key, j, n.P) {
+		if engine.Keep(key, p.first*n.Out.Len()+j, n.P) {
 			y[j] = v / (1 - n.P)
 		}
 	}
@@ -27,7 +27,7 @@ func (p *pass) stochasticDepth(i int, n *graph.Node, x, y []float64) {
 	}
 	key, size := engine.DropoutKey(p.seed, i), n.Out.Len()
 	for j, v := range x {
-		if engine.Keep(key, j/size, n.P) {
+		if engine.Keep(key, p.first+j/size, n.P) {
 			y[j] = v / (1 - n.P)
 		}
 	}

@@ -70,6 +70,7 @@ type pass struct {
 	n      int
 	train  bool
 	seed   uint64
+	first  int // place of the first sample in the whole batch
 	scale  float64
 	labels []int32
 	values [][]float64
@@ -190,7 +191,7 @@ func (n *network) Gradients(b engine.Batch, o engine.Pass) (engine.Result, error
 			clear(g)
 		}
 	}
-	p := &pass{net: n, g: n.step, n: b.N, train: true, seed: o.Seed, scale: float64(o.Scale), labels: b.Labels}
+	p := &pass{net: n, g: n.step, n: b.N, train: true, seed: o.Seed, first: o.First, scale: float64(o.Scale), labels: b.Labels}
 	if o.Scale == 0 {
 		p.scale = 1 / float64(b.N)
 	}
