@@ -85,6 +85,7 @@ func (t *inference) forward(i int) {
 
 func (t *inference) chain(i int, c chain) {
 	n := &t.g.Nodes[c.conv]
+	t.p.node = c.conv
 	g := t.gather(n, t.out(i))
 	if c.relu {
 		g.lo = 0
