@@ -110,7 +110,7 @@ func printLayers(w io.Writer, r *graft.LayersResult) error {
 	fmt.Fprintf(w, "\n%s, %s, batch %d, %s, %d threads: %.1f ms a step, %.1f img/s (median of %d)\n", r.Model, r.Mode, r.Batch, r.ISA, r.Threads, r.StepMS, r.ImgS, r.Steps)
 	_, err := fmt.Fprintf(w, "roofs: %.0f GFLOPS, %.1f GB/s\n", r.PeakGFLOPS, r.PeakGBS)
 	if r.Ratio > 0 {
-		_, err = fmt.Fprintf(w, "the step took %.2f times as long before\n", r.Ratio)
+		_, err = fmt.Fprintf(w, "the step took %.2f times as long before, under roofs of %.0f GFLOPS, %.1f GB/s\n", r.Ratio, r.Before.PeakGFLOPS, r.Before.PeakGBS)
 	}
 	return err
 }

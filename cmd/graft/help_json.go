@@ -20,6 +20,12 @@ predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
          confusion has a row for each class as it is, a column for each as answered; part says which pictures
 bench    {"model":M,"batch":32,"threads":2,"isa":"avx512","train_img_s":20,"infer_img_s":60,"peak_gflops":230,"train_roof":0.9,"infer_roof":0.9}
+bench --layers
+         {"model":M,"mode":"train","batch":32,"step_ms":500,"peak_gflops":500,"peak_gb_s":60,"layers":[{"layer":L,"op":O,"pass":"forward",
+         "kernel":K,"ms":9,"gflop":7,"mb":50,"gflops":800,"gb_s":6,"bound":"compute","roof":1.6,"share":0.02},...]}; with --compare
+         also before_ms and ratio (the earlier time over this one) in layers, ratio of the whole step
+plan     {"model":M,"batch":64,"part":22,"parts":3,"arena":B,"kept":B,"weights":B,"gradients":B,"momentum":B,"scratch":B,"total":B,
+         "loading":B,"tensors":[{"name":N,"node":L,"shape":[56,56,64],"bytes":B,"first":3,"last":200,"place":0,"kept":true},...]}; in bytes
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.`,
 	}

@@ -109,6 +109,7 @@ func (t *inference) forward(i int) {
 
 func (t *inference) chain(i int, c chain) {
 	n := &t.g.Nodes[c.conv]
+	t.p.node = c.conv
 	if depthwise(t.g, n) {
 		t.depthwiseChain(i, c)
 		return
