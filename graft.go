@@ -43,24 +43,28 @@ type Run struct {
 	Loss         float64
 	ImagesPerSec float64 // of training steps, waits for data included
 	Interrupted  bool
+	HeadAcc      *float64 // recipe fast: of the output layer alone, on the untouched body's features
 }
 
 // A session is a training run being prepared.
 type session struct {
-	c      Config
-	recipe train.Recipe
-	model  *model.Model
-	data   *dataset.Dataset
-	cache  *dataset.Cache
-	pre    transform.Preprocess
-	origin rundir.Weights
-	graph  *graph.Graph
-	engine engine.Engine
-	net    engine.Network
-	frozen []bool // by parameter
-	part   int    // pictures that go through the network at once
-	images int    // bytes left for decoded pictures under a cap
-	dir    *rundir.Dir
+	c         Config
+	recipe    train.Recipe
+	model     *model.Model
+	data      *dataset.Dataset
+	cache     *dataset.Cache
+	pre       transform.Preprocess
+	origin    rundir.Weights
+	graph     *graph.Graph
+	engine    engine.Engine
+	net       engine.Network
+	learns    *graph.Graph   // what net trains: graph, or its upper part
+	lower     engine.Network // the lower part, nil where net is the whole
+	frozen    []bool         // by parameter
+	headAlone *train.Score   // of recipe fast
+	part      int            // pictures that go through the network at once
+	images    int            // bytes left for decoded pictures under a cap
+	dir       *rundir.Dir
 }
 
 // Train fine-tunes a model and writes a run directory. A cancelled context ends
@@ -74,7 +78,7 @@ func Train(ctx context.Context, c Config) (*Run, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	defer s.net.Close()
+	defer func() { s.net.Close() }()
 	return s.train(ctx)
 }
 
@@ -158,27 +162,42 @@ func (s *session) build(ctx context.Context) error {
 	if s.frozen, err = graph.Freeze(s.graph, s.c.Freeze); err != nil {
 		return fmt.Errorf("%s: %w", s.model.Name, err)
 	}
-	trainable := func(param int) bool { return !s.frozen[param] }
-	if err := s.fit(trainable); err != nil {
+	phases, err := s.phases()
+	if err != nil {
 		return err
+	}
+	for i := range phases { // a cap too small for any of them is said before weights are fetched
+		s.frozen = phases[len(phases)-1-i].frozen
+		lower, upper, ok := graph.Split(s.graph, s.frozen)
+		if s.learns = s.graph; ok {
+			s.learns = upper
+		}
+		if err := s.fit(func(param int) bool { return !s.frozen[param] }, lower); err != nil {
+			return err
+		}
 	}
 	values, err := s.values(ctx)
 	if err != nil {
 		return err
 	}
-	if s.net, err = s.engine.Compile(s.graph, engine.Config{Batch: s.part, Train: true, Trainable: trainable}); err != nil {
-		return err
-	}
-	train.Load(s.net, values)
-	return nil
+	return s.compile(values)
 }
 
-// fit chooses the part of a batch that the cap allows, and leaves decoded pictures the rest.
-func (s *session) fit(trainable func(int) bool) error {
+// fit chooses the part of a batch that the cap allows, and leaves decoded pictures
+// and kept features the rest. lower is the part that makes features, or nil.
+func (s *session) fit(trainable func(int) bool, lower *graph.Graph) error {
+	s.part = s.batch()
 	if s.c.Memory <= 0 {
 		return nil
 	}
-	l := &memoryLimit{engine: s.engine, graph: s.graph, bytes: s.c.Memory, batch: s.part, train: true, trainable: trainable, evaluated: 1}
+	l := &memoryLimit{engine: s.engine, graph: s.learns, bytes: s.c.Memory, batch: s.part, train: true, trainable: trainable, evaluated: 1}
+	if planner, ok := s.engine.(engine.Planner); ok && lower != nil {
+		p, err := planner.Plan(lower, engine.Config{Batch: batchSize})
+		if err != nil {
+			return err
+		}
+		l.bytes -= int64(p.Total)
+	}
 	if len(s.data.Valid) > 0 && len(s.data.Test) > 0 {
 		l.evaluated = 2
 	}
@@ -187,8 +206,12 @@ func (s *session) fit(trainable func(int) bool) error {
 		return err
 	}
 	s.part = part
-	s.images = min(s.images, int(s.c.Memory)-plan.Total-l.loading(part))
-	s.cache.Limit(s.images)
+	s.images = min(s.images, int(l.bytes)-plan.Total-l.loading(part))
+	if lower == nil {
+		s.cache.Limit(s.images)
+	} else {
+		s.cache.Limit(s.images / 2)
+	}
 	return nil
 }
 
@@ -302,7 +325,7 @@ func (s *session) createRun() (err error) {
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch,
 		LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum, WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss,
 		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
-		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.graph) && s.part < s.batch(), CacheBytes: s.images})
+		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.learns) && s.part < s.batch(), CacheBytes: s.images})
 	return nil
 }
 
@@ -358,28 +381,15 @@ func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
 }
 
 func (s *session) train(ctx context.Context) (*Run, error) {
-	d := s.data
 	defer limitHeap(s.c.Memory, s.net.Bytes())()
-	job := train.Job{Net: s.net, Graph: s.graph, Recipe: s.recipe, Seed: s.c.Seed, Part: s.part, Train: s.source(d.Train, true),
-		Keep: s.keep, Emit: func(e train.Event) { s.c.Events(e) }}
-	job.Recipe.Batch = s.batch()
-	if train.DropsLast(s.graph, len(d.Train), job.Recipe.Batch) {
-		s.c.Events(Warning{"the last batch of an epoch has a single picture, of which batch normalisation has no variance: it is left out"})
-	}
-	switch {
-	case len(d.Valid) > 0 && len(d.Test) > 0:
-		val := s.source(d.Valid, false)
-		job.Val, job.Test = &val, s.source(d.Test, false)
-	case len(d.Valid) > 0:
-		job.Test = s.source(d.Valid, false)
-	default:
-		job.Test = s.source(d.Test, false)
-	}
-	done, err := train.Run(ctx, job)
+	done, err := s.run(ctx)
 	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted}
 	if done.Last != nil {
 		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
 		run.BestEpoch, run.BestTestAcc = done.Best.Epoch, done.Best.Test.Accuracy
+	}
+	if s.headAlone != nil {
+		run.HeadAcc = Float(s.headAlone.Accuracy)
 	}
 	if e := s.dir.WriteDone(run.metrics()); err == nil {
 		err = e
@@ -394,8 +404,12 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 }
 
 func (r *Run) metrics() rundir.Done {
-	return rundir.Done{Event: "done", Run: r.Dir, BestEpoch: r.BestEpoch, BestTestAcc: rundir.Round(r.BestTestAcc), TestAcc: rundir.Round(r.TestAcc),
+	d := rundir.Done{Event: "done", Run: r.Dir, BestEpoch: r.BestEpoch, BestTestAcc: rundir.Round(r.BestTestAcc), TestAcc: rundir.Round(r.TestAcc),
 		TrainAcc: rundir.Round(r.TrainAcc), Loss: rundir.Round(r.Loss), ImagesPerSec: rundir.Round(r.ImagesPerSec), Interrupted: r.Interrupted}
+	if r.HeadAcc != nil {
+		d.HeadAcc = Float(rundir.Round(*r.HeadAcc))
+	}
+	return d
 }
 
 // keep writes an epoch's model and metrics.

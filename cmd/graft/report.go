@@ -49,6 +49,12 @@ func (r *report) event(e graft.Event) {
 		r.advance("checking pictures", int64(e.Done), int64(e.Total), "")
 	case graft.Fetching:
 		r.advance("fetching "+e.What, e.Done>>10, e.Total>>10, "")
+	case graft.Keeping:
+		r.advance("frozen part", int64(e.Done), int64(e.Total), "")
+	case graft.Phase:
+		if !r.json {
+			r.line("%s", phaseLine(e))
+		}
 	case graft.Progress:
 		r.progress(e)
 	case graft.Finding:
@@ -174,6 +180,14 @@ func list(names []string) string {
 		return strings.Join(names[:5], ", ") + fmt.Sprintf(", ... %d more", len(names)-5)
 	}
 	return strings.Join(names, ", ")
+}
+
+func phaseLine(p graft.Phase) string {
+	kept := ""
+	if p.Kept > 0 {
+		kept = fmt.Sprintf(", on kept features of %d pictures", p.Kept)
+	}
+	return fmt.Sprintf("%s: %d epochs%s", p.Name, p.Epochs, kept)
 }
 
 func (r *report) epoch(e graft.Epoch) {

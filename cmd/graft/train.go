@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"graft"
@@ -53,7 +54,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p := c.Flags()
 	p.StringVar(&f.c.Model, "model", "resnet18", "network to fine-tune (see graft models)")
 	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors) or a URL")
-	p.StringVar(&f.c.Recipe, "recipe", "plain", "plain, or d2l: the lesson of \"Dive into Deep Learning\"")
+	p.StringVar(&f.c.Recipe, "recipe", "plain", "plain; fast: the output layer on kept features, then more of the network; or d2l: the lesson of \"Dive into Deep Learning\"")
 	p.IntVar(&f.c.Epochs, "epochs", 5, "passes over the training pictures")
 	p.IntVar(&f.c.Batch, "batch", 64, "pictures a step")
 	p.Float64Var(&f.c.LR, "lr", 1e-3, "learning rate of the body")
@@ -62,6 +63,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.Float64Var(&f.weightDecay, "weight-decay", 1e-3, "L2 penalty")
 	p.BoolVar(&f.c.NoParamGroups, "no-param-groups", false, "one rate for all parameters")
 	p.StringVar(&f.c.Freeze, "freeze", "", "keep a part as it is: N (the first blocks of graft show MODEL), names, or all but the output layer: all")
+	p.IntVar(&f.c.AugmentCache, "augment-cache", 0, "random crops of each picture that the frozen part sees, in turn (0: the central crop)")
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
 	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
 	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")
@@ -107,10 +109,13 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	for name, v := range map[string]struct {
 		value string
 		of    []string
-	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}, "recipe": {f.c.Recipe, []string{"plain", "d2l"}}} {
-		if v.value != v.of[0] && v.value != v.of[1] {
+	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}, "recipe": {f.c.Recipe, []string{"plain", "fast", "d2l"}}} {
+		if !slices.Contains(v.of, v.value) {
 			return nil, usageError{fmt.Errorf("--%s %s: there are %s", name, v.value, strings.Join(v.of, ", "))}
 		}
+	}
+	if f.c.AugmentCache < 0 {
+		return nil, usageError{fmt.Errorf("--augment-cache is %d, cannot be negative", f.c.AugmentCache)}
 	}
 	if f.c.Threads < 0 || f.c.MaxPixels < 0 || f.cacheMB < 0 {
 		return nil, usageError{fmt.Errorf("--threads, --max-pixels and --cache-mb cannot be negative")}
@@ -152,6 +157,9 @@ func printRun(w io.Writer, r *graft.Run) {
 	if r.BestEpoch > 0 {
 		fmt.Fprintf(w, "\nbest epoch %d, test acc %.3f\n", r.BestEpoch, r.BestTestAcc)
 		fmt.Fprintf(w, "  model   %s\n  curves  %s\n", filepath.Join(r.Dir, "best.safetensors"), filepath.Join(r.Dir, "curves.png"))
+	}
+	if r.HeadAcc != nil {
+		fmt.Fprintf(w, "output layer alone: test acc %.3f\n", *r.HeadAcc)
 	}
 	fmt.Fprintf(w, "loss %.3f, train acc %.3f, test acc %.3f\n", r.Loss, r.TrainAcc, r.TestAcc)
 	fmt.Fprintf(w, "%.1f examples/sec on %s\n", r.ImagesPerSec, r.Device)

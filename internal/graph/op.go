@@ -154,10 +154,16 @@ type Graph struct {
 	Logits int    // the node whose output is 1x1xclasses
 	Head   string // module name of the output layer
 	Loss   int    // the CrossEntropy node of a graph made by Grad, else 0
+	// Features says that the output, node Logits, is no logits but features of any
+	// shape, HWC: such a graph infers only.
+	Features bool
 }
 
 // Classes is the width of the output layer.
 func (g *Graph) Classes() int { return g.Nodes[g.Logits].Out.C }
+
+// Outputs is the number of values that inference gives for a picture.
+func (g *Graph) Outputs() int { return g.Nodes[g.Logits].Out.Len() }
 
 // Input is the shape of a picture.
 func (g *Graph) Input() Shape { return g.Nodes[0].Out }

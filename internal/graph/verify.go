@@ -21,7 +21,7 @@ func Verify(g *Graph) error {
 			return fmt.Errorf("graph %s: node %d, %s%s %q: %w", g.Name, i, g.Nodes[i].Op, g.Nodes[i].Kind, g.Nodes[i].Name, err)
 		}
 	}
-	if o := g.Nodes[g.Logits].Out; o.H != 1 || o.W != 1 {
+	if o := g.Nodes[g.Logits].Out; !g.Features && (o.H != 1 || o.W != 1) {
 		return fmt.Errorf("graph %s: logits are %dx%dx%d, not 1x1xclasses", g.Name, o.H, o.W, o.C)
 	}
 	return nil

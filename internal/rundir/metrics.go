@@ -19,15 +19,16 @@ type Epoch struct {
 
 // A Done is the last line of metrics.jsonl.
 type Done struct {
-	Event        string  `json:"event"` // "done"
-	Run          string  `json:"run"`
-	BestEpoch    int     `json:"best_epoch"`
-	BestTestAcc  float64 `json:"best_test_acc"`
-	TestAcc      float64 `json:"test_acc"`
-	TrainAcc     float64 `json:"train_acc"`
-	Loss         float64 `json:"loss"`
-	ImagesPerSec float64 `json:"img_s"`
-	Interrupted  bool    `json:"interrupted,omitempty"`
+	Event        string   `json:"event"` // "done"
+	Run          string   `json:"run"`
+	BestEpoch    int      `json:"best_epoch"`
+	BestTestAcc  float64  `json:"best_test_acc"`
+	TestAcc      float64  `json:"test_acc"`
+	TrainAcc     float64  `json:"train_acc"`
+	Loss         float64  `json:"loss"`
+	ImagesPerSec float64  `json:"img_s"`
+	Interrupted  bool     `json:"interrupted,omitempty"`
+	HeadAcc      *float64 `json:"head_acc,omitempty"` // recipe fast: the output layer alone
 }
 
 // Round keeps six significant digits, so that lines are short and stable.

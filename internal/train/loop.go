@@ -32,12 +32,18 @@ type Source struct {
 type Job struct {
 	Net    engine.Network // compiled for training, its parameters loaded
 	Graph  *graph.Graph   // what it was compiled from
+	Whole  *graph.Graph   // whose parameters Keep gets; nil is Graph
 	Recipe Recipe
 	Seed   uint64
 	Part   int // the most samples of one pass; larger batches go in parts. 0 is no limit
 	Train  Source
 	Val    *Source // chooses the best epoch; nil leaves that to Test
 	Test   Source
+
+	// A run may go on from another: Finished are the epochs before this one, Epochs all of both (0
+	// is those of Recipe), Best the best before.
+	Finished, Epochs int
+	Best             *Epoch
 
 	// Schedule gives the rate; nil is constant at Recipe.LR.
 	Schedule Schedule
@@ -104,9 +110,16 @@ func Run(ctx context.Context, job Job) (Done, error) {
 		perEpoch--
 	}
 	r.steps = job.Recipe.Epochs * perEpoch
+	r.best = job.Best
+	if r.Epochs == 0 {
+		r.Epochs = job.Recipe.Epochs
+	}
+	if r.Whole == nil {
+		r.Whole = job.Graph
+	}
 
 	var err error
-	for epoch := 1; epoch <= job.Recipe.Epochs && err == nil && ctx.Err() == nil; epoch++ {
+	for epoch := job.Finished + 1; epoch <= job.Finished+job.Recipe.Epochs && err == nil && ctx.Err() == nil; epoch++ {
 		err = r.epoch(ctx, epoch)
 	}
 	d := Done{Last: r.last, Best: r.best, Steps: r.step, ImagesPerSec: perSecond(r.images, r.busy)}
@@ -156,7 +169,7 @@ func (r *run) epoch(ctx context.Context, epoch int) error {
 		r.best = &e
 	}
 	if r.Keep != nil {
-		if err := r.Keep(e, Capture(r.Net, r.Graph, epoch, r.step)); err != nil {
+		if err := r.Keep(e, Capture(r.Net, r.Whole, epoch, r.step)); err != nil {
 			return err
 		}
 	}
@@ -194,7 +207,7 @@ func (r *run) trainEpoch(ctx context.Context, e *Epoch) error {
 		r.images += b.N
 		e.Loss, e.TrainAcc, e.Rate = loss/float64(images), float64(correct)/float64(images), rate
 		if r.ticker.due() || images == r.Train.Images {
-			r.Emit(Progress{Phase: Training, Epoch: e.Epoch, Epochs: r.Recipe.Epochs, Images: images, TotalImages: r.Train.Images,
+			r.Emit(Progress{Phase: Training, Epoch: e.Epoch, Epochs: r.Epochs, Images: images, TotalImages: r.Train.Images,
 				Loss: e.Loss, Accuracy: e.TrainAcc, ImagesPerSec: perSecond(images, time.Since(started))})
 		}
 	}
@@ -235,7 +248,7 @@ func (r *run) evaluate(ctx context.Context, phase Phase, s *Source, epoch int) (
 	res, err := eval.Run(ctx, r.Net, r.Graph.Classes(), s.Batches(ctx, 0), func(b *dataset.Batch, _ []float32) error {
 		seen += b.N
 		if r.ticker.due() || seen == s.Images {
-			r.Emit(Progress{Phase: phase, Epoch: epoch, Epochs: r.Recipe.Epochs, Images: seen, TotalImages: s.Images,
+			r.Emit(Progress{Phase: phase, Epoch: epoch, Epochs: r.Epochs, Images: seen, TotalImages: s.Images,
 				ImagesPerSec: perSecond(seen, time.Since(started))})
 		}
 		return nil

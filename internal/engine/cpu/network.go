@@ -156,6 +156,9 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 			return nil, 0, fmt.Errorf("cpu engine: %s: of grouped convolutions only depthwise ones behind the first layer are supported", n.Name)
 		}
 	}
+	if g.Features && c.Train {
+		return nil, 0, fmt.Errorf("cpu engine: %s gives features, which nothing can be trained on", g.Name)
+	}
 	if c.Batch < 1 {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
@@ -169,7 +172,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 	net.weights = net.floats(total)
 	net.zeroPanel = floats(max(e.set.NR, zeroRow/4))
 	net.zeros = unsafe.Pointer(&net.zeroPanel[0])
-	net.logits = make([]float32, c.Batch*g.Classes())
+	net.logits = make([]float32, c.Batch*g.Outputs())
 	if c.Train {
 		net.grads, net.momentum = net.floats(total), net.floats(total)
 		step := graph.Grad(g, c.Trainable)
@@ -280,7 +283,7 @@ func (net *network) Infer(x []float32, n int, logits []float32) error {
 	net.input, net.count = x, n
 	net.run(net.infer.tasks, n)
 	net.input = nil
-	copy(logits, net.logits[:n*net.g.Classes()])
+	copy(logits, net.logits[:n*net.g.Outputs()])
 	return nil
 }
 
@@ -294,7 +297,7 @@ func (t *logitsTask) items(int) int { return 1 }
 
 func (t *logitsTask) run(_ *worker, _, n int) {
 	c := t.x.c
-	for i := range n {
+	for i := range n * t.x.pixels() {
 		copy(t.net.logits[i*c:(i+1)*c], unsafe.Slice((*float32)(t.x.row(i)), c))
 	}
 }
