@@ -1,90 +1,195 @@
 #!/usr/bin/env python3
-"""Graft beside PyTorch on this machine, in one run.
+"""Graft beside PyTorch on this machine: the table of docs/performance.md.
 
-    python3 bench/peer/peer.py [--models resnet18,resnet50,squeezenet1_1] [--rounds 5] [--batch 32] [--threads 2]
+    python3 bench/peer/peer.py [--only avx512/mobilenet_v2] [--rounds 5] [--seconds 4] [--redo] [--write]
 
-Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default
-~/.cache/graft-peer) once, builds graft, chooses PyTorch's better memory layout
-once for each model, then alternates the two programs and prints the median
-and spread of every ratio, each also as a share of the peak that graft measures
-beside it.  A PyTorch figure more than 15 % below the share it is known to reach
-voids the run and is marked so.
+Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft-peer) once, builds graft, and for every cell
+(column, model, mode, batch) chooses PyTorch's better memory layout once, then alternates the two programs: median and spread of
+the ratios. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the processor has, bf16 is graft's fastest precision
+over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished cells are kept by commit and processor in
+results.json of the cache and not measured again without --redo. --write puts table and chart into docs/.
 """
 import argparse
 import json
 import os
 import pathlib
+import platform
+import shutil
 import statistics
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+CACHE = pathlib.Path(os.environ.get("GRAFT_PEER_CACHE", pathlib.Path.home() / ".cache/graft-peer"))
+MODELS = ["resnet18", "resnet50", "squeezenet1_1", "mobilenet_v2", "efficientnet_b0"]
+COLUMNS = {
+    "avx2": {"GRAFT_CPU": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "avx512": {},
+    "bf16": {},
+}
+OTHERS = ["squeezenet1_1", "mobilenet_v2", "efficientnet_b0"]
+# The issue's targets: column -> ratio, by (model, mode, batch).
+TARGETS = {("resnet18", "train", 32): (2.4, 1.9, 1.2), ("resnet50", "train", 32): (2.4, 1.7, 1.3),
+           ("squeezenet1_1", "train", 32): (2.3, 1.9, 1.3), ("mobilenet_v2", "train", 32): (4.0, 4.0, 3.0),
+           ("efficientnet_b0", "train", 32): (4.0, 4.0, 3.0), ("resnet18", "infer", 32): (2.2, 1.8, 1.1),
+           ("resnet50", "infer", 32): (1.8, 1.3, 1.0), **{(m, "infer", 32): (1.5, 1.3, 1.0) for m in OTHERS},
+           **{(m, "infer", 1): (1.5, 1.5, 1.2) for m in MODELS}}
+
+
+def target(column, model, mode, batch):
+    return TARGETS[model, mode, batch][list(COLUMNS).index(column)]
+
+
+def cells(only):
+    """All cells in order; only is a list of substrings of COLUMN/MODEL/MODE/BATCH, any of which will do."""
+    for column in ("avx512", "bf16", "avx2"):
+        for model in MODELS:
+            for mode, batch in (("train", 32), ("infer", 32), ("infer", 1)):
+                name = f"{column}/{model}/{mode}/{batch}"
+                if not only or any(o in name for o in only):
+                    yield name, column, model, mode, batch
 
 
 def python():
     """Path of an interpreter that has PyTorch, installed on the first call."""
-    cache = pathlib.Path(os.environ.get("GRAFT_PEER_CACHE", pathlib.Path.home() / ".cache/graft-peer"))
-    exe = cache / "venv/bin/python"
-    if not (cache / "complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(cache / "venv")], check=True)
+    exe = CACHE / "venv/bin/python"
+    if not (CACHE / "complete").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(CACHE / "venv")], check=True)
         subprocess.run([str(exe), "-m", "pip", "install", "-q", "-r", str(HERE / "requirements.txt")], check=True)
-        (cache / "complete").write_text("ok")
+        (CACHE / "complete").write_text("ok")
     return str(exe)
 
 
 class Torch:
-    def __init__(self):
-        self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    """A worker with one column's environment."""
 
-    def img_s(self, *request):
-        self.p.stdin.write(" ".join(map(str, request)) + "\n")
+    def __init__(self, column):
+        self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  env={**os.environ, **COLUMNS[column]})
+        self.precision = "bf16" if column == "bf16" else "fp32"
+
+    def img_s(self, model, mode, layout, batch, threads, seconds):
+        self.p.stdin.write(f"{model} {mode} {layout} {batch} {threads} {seconds} {self.precision}\n")
         self.p.stdin.flush()
         return json.loads(self.p.stdout.readline())["img_s"]
 
 
-def graft(exe, model, batch, threads):
-    out = subprocess.run([exe, "bench", "--model", model, "--batch", str(batch), "--threads", str(threads), "--json"],
-                         check=True, capture_output=True, text=True).stdout
-    return json.loads(out.splitlines()[-1])
+def graft(exe, column, model, mode, batch, threads, seconds):
+    """graft bench's result, or None for a model or flag that this graft lacks. Its other mode runs for as short as it can."""
+    p = subprocess.run([exe, "bench", "--model", model, "--batch", str(batch), "--threads", str(threads), "--seconds", str(seconds),
+                        "--precision", "auto" if column == "bf16" else "fp32", "--json"],
+                       capture_output=True, text=True, env={**os.environ, **COLUMNS[column]})
+    if p.returncode:
+        print("  " + p.stderr.strip().splitlines()[-1], file=sys.stderr)
+        return None
+    return json.loads(p.stdout.splitlines()[-1])
 
 
-def spread(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+def measure(exe, torch, column, model, mode, batch, o):
+    layouts = ["contiguous", "channels_last"] + (["compiled"] if shutil.which("g++") and o.compile else [])
+    speed = {l: torch.img_s(model, mode, l, batch, o.threads, o.seconds / 2) for l in layouts}
+    layout = max(speed, key=speed.get)
+    cell = {"layout": layout, "graft": [], "torch": [], "roof": []}
+    for _ in range(o.rounds):
+        g = graft(exe, column, model, mode, batch, o.threads, o.seconds)
+        if g is None:
+            return {"unsupported": True}
+        cell["graft"].append(g[mode + "_img_s"])
+        cell["roof"].append(g[mode + "_roof"])
+        cell["torch"].append(torch.img_s(model, mode, layout, batch, o.threads, o.seconds))
+    return cell
+
+
+def ratios(cell):
+    return [x / y for x, y in zip(cell["graft"], cell["torch"])]
+
+
+def row(name, cell):
+    """A table row; name is COLUMN/MODEL/MODE/BATCH."""
+    column, model, mode, batch = name.split("/")
+    want = target(column, model, mode, int(batch))
+    if cell.get("unsupported"):
+        return f"| {column} | {model} | {mode}, batch {batch} | not supported by this graft | | {want:.1f} | |"
+    r, med = ratios(cell), statistics.median
+    return (f"| {column} | {model} | {mode}, batch {batch} | {med(cell['graft']):.1f} | {med(cell['torch']):.1f} ({cell['layout']}) "
+            f"| {want:.1f} | {'**' if med(r) >= want else ''}{med(r):.2f}{'**' if med(r) >= want else ''} ({min(r):.2f}-{max(r):.2f}) | {100 * med(cell['roof']):.0f} % |")
+
+
+HEAD = "| column | model | | graft img/s | PyTorch img/s | target | ratio, median (spread) | graft of its peak |\n|---|---|---|---|---|---|---|---|"
+
+
+def chart(results):
+    """Bars of the ratios, a tick at each target, as SVG."""
+    rows = [(n, statistics.median(ratios(c)), target(*n.split("/")[:3], int(n.split("/")[3]))) for n, c in results.items() if "graft" in c]
+    scale, left, h = 90, 250, 18
+    most = max([r for _, r, _ in rows] + [t for _, _, t in rows] + [1])
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + most * scale + 70:.0f}" height="{len(rows) * h + 30}" '
+           'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>',
+           '<text x="6" y="14">speed over PyTorch, line = target</text>']
+    for i, (name, r, want) in enumerate(rows):
+        y = 24 + i * h
+        out.append(f'<text x="6" y="{y + 12}">{name}</text><rect x="{left}" y="{y + 2}" width="{r * scale:.1f}" height="{h - 5}" '
+                   f'fill="{"#2a7" if r >= want else "#c84"}"/><line x1="{left + want * scale:.1f}" x2="{left + want * scale:.1f}" y1="{y}" y2="{y + h - 1}" '
+                   f'stroke="black"/><text x="{left + max(r, want) * scale + 6:.1f}" y="{y + 12}">{r:.2f}</text>')
+    return "\n".join(out + ["</svg>", ""])
+
+
+def write(results, machine):
+    docs = ROOT / "docs/performance.md"
+    text = docs.read_text()
+    begin, end = "<!-- peer: written by bench/peer/peer.py -->\n", "<!-- /peer -->\n"
+    if begin not in text:
+        text += f"\n## Against PyTorch\n\n{begin}{end}"
+    table = "\n".join([f"On {machine}. Bold: the target is reached.\n", "![ratios](peer.svg)\n", HEAD] + [row(n, c) for n, c in results.items()]) + "\n"
+    docs.write_text(text.split(begin)[0] + begin + table + end + text.split(end)[1])
+    (ROOT / "docs/peer.svg").write_text(chart(results))
+
+
+def processor():
+    """Name and the instruction sets that matter here."""
+    try:
+        info = pathlib.Path("/proc/cpuinfo").read_text()
+        name = next(l.split(":")[1].strip() for l in info.splitlines() if l.startswith("model name"))
+        flags = next(l for l in info.splitlines() if l.startswith("flags")).split()
+        return name + " with " + ", ".join(f for f in ("avx2", "avx512f", "avx512_bf16") if f in flags), flags
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine(), []
 
 
 def main():
-    a = argparse.ArgumentParser()
-    a.add_argument("--models", default="resnet18,resnet50,squeezenet1_1")
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--only", default="", help="substrings of COLUMN/MODEL/MODE/BATCH, separated by commas")
     a.add_argument("--rounds", type=int, default=5)
-    a.add_argument("--batch", type=int, default=32)
     a.add_argument("--threads", type=int, default=2)
-    a.add_argument("--seconds", type=float, default=5)
-    a.add_argument("--out", help="write the figures as JSON too")
+    a.add_argument("--seconds", type=float, default=4)
+    a.add_argument("--redo", action="store_true", help="measure finished cells again")
+    a.add_argument("--compile", action="store_true", help="try torch.compile too (minutes a model)")
+    a.add_argument("--write", action="store_true", help="write docs/performance.md and docs/peer.svg")
     o = a.parse_args()
     exe = str(ROOT / "bin/graft")
     subprocess.run(["go", "build", "-o", exe, "./cmd/graft"], cwd=ROOT, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-    torch, rows = Torch(), []
-    print("| model | | graft img/s | PyTorch img/s | ratio, median (spread) | graft of peak | PyTorch of peak |")
-    print("|---|---|---|---|---|---|---|")
-    for model in o.models.split(","):
-        layout = {m: max(("contiguous", "channels_last"), key=lambda l: torch.img_s(model, m, l, o.batch, o.threads, o.seconds / 2)) for m in ("train", "infer")}
-        ours, theirs = {"train": [], "infer": []}, {"train": [], "infer": []}
-        roof = {"train": [], "infer": []}
-        for _ in range(o.rounds):
-            g = graft(exe, model, o.batch, o.threads)
-            for mode in ("train", "infer"):
-                ours[mode].append(g[mode + "_img_s"])
-                roof[mode].append(g[mode + "_roof"])
-                theirs[mode].append(torch.img_s(model, mode, layout[mode], o.batch, o.threads, o.seconds))
-        for mode in ("train", "infer"):
-            ratios = [x / y for x, y in zip(ours[mode], theirs[mode])]
-            share = [r * y / x for r, x, y in zip(roof[mode], ours[mode], theirs[mode])]
-            print(f"| {model} {g['isa']} | {mode} | {statistics.median(ours[mode]):.1f} | {statistics.median(theirs[mode]):.1f} ({layout[mode]}) "
-                  f"| {spread(ratios)} | {spread(roof[mode])} | {spread(share)} |", flush=True)
-            rows.append({"model": model, "mode": mode, "isa": g["isa"], "graft": ours[mode], "torch": theirs[mode], "layout": layout[mode], "roof": roof[mode]})
-    if o.out:
-        pathlib.Path(o.out).write_text(json.dumps(rows, indent=1))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    machine, flags = processor()
+    kept, store = {}, CACHE / "results.json"
+    if store.exists():
+        kept = json.loads(store.read_text())
+    done = kept.setdefault(f"{commit} {machine}", {})
+    torch, held = None, ""
+    print(HEAD)
+    for name, column, model, mode, batch in cells([x for x in o.only.split(",") if x]):
+        if column == "avx512" and "avx512f" not in flags or column == "bf16" and "avx512_bf16" not in flags:
+            continue
+        if name not in done or o.redo:
+            if held != column:
+                torch, held = Torch(column), column
+            done[name] = measure(exe, torch, column, model, mode, batch, o)
+            CACHE.mkdir(parents=True, exist_ok=True)
+            store.write_text(json.dumps(kept, indent=1))
+        print(row(name, done[name]), flush=True)
+    if o.write:
+        order = [n for n, *_ in cells([]) if n in done]
+        write({n: done[n] for n in order}, f"{machine}, {o.threads} threads, commit {commit}")
 
 
 if __name__ == "__main__":

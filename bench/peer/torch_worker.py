@@ -1,7 +1,8 @@
 """Times PyTorch's CPU training step and inference: one JSON line a request.
 
-Reads lines `MODEL MODE LAYOUT BATCH THREADS SECONDS` from standard input, MODE
-train or infer, LAYOUT contiguous or channels_last, and answers each with
+Reads lines `MODEL MODE LAYOUT BATCH THREADS SECONDS PRECISION` from standard input, MODE
+train or infer, LAYOUT contiguous, channels_last or compiled (channels_last under
+torch.compile), PRECISION fp32 or bf16 (autocast), and answers each with
 {"img_s": ...}: the median over steps of the images a second, after two steps of
 warm-up.  The step is what graft does: zero_grad, forward, cross-entropy,
 backward, SGD with momentum and weight decay in two groups.
@@ -15,12 +16,14 @@ import torch
 import torchvision
 
 
-def measure(model, mode, layout, batch, threads, seconds):
+def measure(model, mode, layout, batch, threads, seconds, precision):
     torch.set_num_threads(threads)
     assert torch.get_num_threads() == threads
     torch.manual_seed(0)
-    fmt = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    fmt = torch.contiguous_format if layout == "contiguous" else torch.channels_last
+    cast = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
     net = getattr(torchvision.models, model)(num_classes=10).to(memory_format=fmt)
+    run = torch.compile(net) if layout == "compiled" else net
     x = torch.randn(batch, 3, 224, 224).contiguous(memory_format=fmt)
     y = torch.randint(0, 10, (batch,))
     if mode == "train":
@@ -31,14 +34,16 @@ def measure(model, mode, layout, batch, threads, seconds):
 
         def step():
             opt.zero_grad(set_to_none=True)
-            torch.nn.functional.cross_entropy(net(x), y).backward()
+            with cast():
+                loss = torch.nn.functional.cross_entropy(run(x), y)
+            loss.backward()
             opt.step()
     else:
         net.eval()
 
         def step():
-            with torch.inference_mode():
-                net(x)
+            with torch.inference_mode(), cast():
+                run(x)
     for _ in range(2):
         step()
     times, end = [], time.perf_counter() + seconds
@@ -50,6 +55,6 @@ def measure(model, mode, layout, batch, threads, seconds):
 
 
 for line in sys.stdin:
-    model, mode, layout, batch, threads, seconds = line.split()
-    img_s = measure(model, mode, layout, int(batch), int(threads), float(seconds))
+    model, mode, layout, batch, threads, seconds, precision = line.split()
+    img_s = measure(model, mode, layout, int(batch), int(threads), float(seconds), precision)
     print(json.dumps({"img_s": img_s, "torch": torch.__version__}), flush=True)
