@@ -22,6 +22,7 @@ type BenchConfig struct {
 	Batch, Threads int
 	Precision      Precision // "" is Auto
 	Seconds        float64   // for training and for inference each
+	Only           string    // "train" or "infer"; "" is both
 }
 
 // A BenchResult is the speed of a network and of the machine, in one run.
@@ -70,7 +71,7 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 		return nil, err
 	}
 	g := m.Build(10, m.Size)
-	net, err := e.Compile(g, engine.Config{Batch: c.Batch, Train: true})
+	net, err := e.Compile(g, engine.Config{Batch: c.Batch, Train: c.Only != "infer"})
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +103,15 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 		}
 		return float64(c.Batch) / median(times), nil
 	}
-	if r.TrainImgS, err = measure(b.train); err != nil {
-		return nil, err
+	if c.Only != "infer" {
+		if r.TrainImgS, err = measure(b.train); err != nil {
+			return nil, err
+		}
 	}
-	if r.InferImgS, err = measure(b.infer); err != nil {
-		return nil, err
+	if c.Only != "train" {
+		if r.InferImgS, err = measure(b.infer); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range kernel.Available() {
 		if s.BF16 != nil {

@@ -76,8 +76,8 @@ class Torch:
 
 
 def graft(exe, column, model, mode, batch, threads, seconds):
-    """graft bench's result, or None for a model or flag that this graft lacks. Its other mode runs for as short as it can."""
-    p = subprocess.run([exe, "bench", "--model", model, "--batch", str(batch), "--threads", str(threads), "--seconds", str(seconds),
+    """graft bench's result, or None for a model or flag that this graft lacks."""
+    p = subprocess.run([exe, "bench", "--model", model, "--batch", str(batch), "--threads", str(threads), "--seconds", str(seconds), "--only", mode,
                         "--precision", "auto" if column == "bf16" else "fp32", "--json"],
                        capture_output=True, text=True, env={**os.environ, **COLUMNS[column]})
     if p.returncode:

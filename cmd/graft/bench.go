@@ -25,6 +25,9 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 			if b.Batch < 1 || b.Threads < 0 || b.Seconds <= 0 {
 				return usageError{fmt.Errorf("--batch, --threads and --seconds must be positive")}
 			}
+			if b.Only != "" && b.Only != "train" && b.Only != "infer" {
+				return usageError{fmt.Errorf("--only %s: there are train, infer", b.Only)}
+			}
 			r, err := graft.Bench(c.Context(), b)
 			if err != nil {
 				return err
@@ -37,8 +40,12 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 				fmt.Fprintf(w, "peak %-11s %7.1f GFLOPS on %d threads\n", p.ISA, p.GFLOPS, r.Threads)
 			}
 			fmt.Fprintf(w, "%s, batch %d, %s, %d threads\n", r.Model, r.Batch, r.ISA+" "+string(r.Precision), r.Threads)
-			fmt.Fprintf(w, "training   %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.TrainImgS, r.TrainGFLOPS, 100*r.TrainRoof)
-			fmt.Fprintf(w, "inference  %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.InferImgS, r.InferGFLOPS, 100*r.InferRoof)
+			if b.Only != "infer" {
+				fmt.Fprintf(w, "training   %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.TrainImgS, r.TrainGFLOPS, 100*r.TrainRoof)
+			}
+			if b.Only != "train" {
+				fmt.Fprintf(w, "inference  %7.1f img/s  %7.1f GFLOPS  %3.0f %% of peak\n", r.InferImgS, r.InferGFLOPS, 100*r.InferRoof)
+			}
 			return nil
 		},
 	}
@@ -47,6 +54,7 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 	c.Flags().IntVar(&b.Threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(c.Flags(), (*string)(&b.Precision))
 	c.Flags().Float64Var(&b.Seconds, "seconds", 4, "time for training and for inference each")
+	c.Flags().StringVar(&b.Only, "only", "", "train or infer: one of the two")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")
 	return withLayers(c, &b, &asJSON)
 }
