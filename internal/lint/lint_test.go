@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/weights", "internal/dataset", "internal/model"},
 	{"internal/engine"},
 	{"internal/engine/ref", "internal/engine/cpu/kernel", "internal/engine/cpu", "internal/engine/enginetest"},
-	{"internal/eval", "internal/train"},
+	{"internal/eval", "internal/features", "internal/train"},
 	{"internal/rundir", "internal/report", "internal/onnx"},
 	{"."},
 	{"internal/serve"},
