@@ -56,5 +56,5 @@ GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
 	c.Flags().Float64Var(&b.Seconds, "seconds", 4, "time for training and for inference each")
 	c.Flags().StringVar(&b.Only, "only", "", "train or infer: one of the two")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")
-	return withLayers(c, &b, &asJSON)
+	return withData(withLayers(c, &b, &asJSON), &b, &asJSON)
 }

@@ -20,7 +20,7 @@ type Options struct {
 	Seed       uint64  // of that split
 	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
 	AllowBad   bool    // accept classes of which more than a tenth is unreadable
-	Check      bool    // open every file, up to CheckLimit of them, and look for copies among any number
+	Check      bool    // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
 	Evaluate   bool    // nothing is to be trained: test pictures alone, or one class, will do
 	Decode     DecodeOptions
 	Threads    int    // for checking; 0 is one a processor
@@ -30,8 +30,13 @@ type Options struct {
 	FetchProgress func(done, total int64) // of a download, in bytes; may be nil
 }
 
-// CheckLimit is the number of files up to which every one is opened before use.
-const CheckLimit = 20_000
+// CheckLimit is the number of files up to which every one is opened before use, and
+// CopyLimit that up to which copies are looked for: beyond, even the first bytes of each
+// would take longer than anyone waits for a start.
+const (
+	CheckLimit = 20_000
+	CopyLimit  = 200_000
+)
 
 // A Sample is a picture and its class. Its size stays small: there may be a million.
 type Sample struct {

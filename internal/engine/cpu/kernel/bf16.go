@@ -39,12 +39,16 @@ type BF16 struct {
 	PeakFlops int
 }
 
-// The order of 16-bit words that makes pairs of the two halves of a vector.
+// The order of 16-bit words that makes pairs of the two halves of a vector, for the
+// assembly.
 var (
+	//lint:ignore U1000 the assembly reads it
 	interleave32 = interleave[[32]uint16]()
+	//lint:ignore U1000 the assembly reads it
 	interleave16 = interleave[[16]uint16]()
 )
 
+//lint:ignore U1000 see above
 func interleave[T [16]uint16 | [32]uint16]() (t T) {
 	for i := range len(t) {
 		t[i] = uint16(i/2 + i%2*len(t)/2)
