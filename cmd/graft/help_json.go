@@ -14,12 +14,16 @@ train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"i
          also val_acc and val_loss where there are validation pictures, test_loss, lr, best
          {"event":"done","run":DIR,"best_epoch":3,"best_test_acc":0.86,"test_acc":0.85,"train_acc":0.9,"loss":0.2,"img_s":40.1}
          train_acc is running, over augmented batches; img_s counts training steps, waits for data included;
-         "interrupted":true after Ctrl-C
+         "interrupted":true after Ctrl-C; "head_acc" of --recipe fast is the output layer's alone
 predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
          {"path":P,"error":E}; the rest go on, and the exit code is 1
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
          confusion has a row for each class as it is, a column for each as answered; part says which pictures
 bench    {"model":M,"batch":32,"threads":2,"isa":"avx512","train_img_s":20,"infer_img_s":60,"peak_gflops":230,"train_roof":0.9,"infer_roof":0.9}
+         with --only the other's are 0; precision says which
+bench --data
+         {"data":D,"model":M,"pictures":256,"kb":53,"megapixels":0.2,"threads":2,"read_ms":0.5,"decode_ms":4.7,"transform_ms":1.8,
+         "normalise_ms":0.1,"engine_ms":8.4,"loading_img_s":280,"training_img_s":120}; of one processor, engine_ms of all
 bench --layers
          {"model":M,"mode":"train","batch":32,"step_ms":500,"peak_gflops":500,"peak_gb_s":60,"layers":[{"layer":L,"op":O,"pass":"forward",
          "kernel":K,"ms":9,"gflop":7,"mb":50,"gflops":800,"gb_s":6,"bound":"compute","roof":1.6,"share":0.02},...]}; with --compare
