@@ -3,7 +3,7 @@
 
 Trains a SqueezeNet and a ResNet-18 for an epoch with bin/graft on its built-in
 photographs, loads best.safetensors into torchvision's network (strict), and
-compares logits on the tensors that graft wrote: within 1e-4 of the largest.
+compares logits on the tensors that graft wrote, in fp32: within 1e-4 of the largest.
 PyTorch comes from the cache folder of peer.py, installed there once; a machine
 that cannot install it fails, it does not skip.
 """
@@ -24,5 +24,5 @@ with tempfile.TemporaryDirectory() as folder:
         if not photos.exists():
             subprocess.run([python(), str(HERE / "check_worker.py"), "photos", str(ROOT / "internal/dataset/clothing.zip"), str(photos)], check=True)
         tensors = str(pathlib.Path(folder) / (model + ".safetensors"))
-        subprocess.run([graft, "predict", run, str(photos), "--tensors", tensors], check=True)
+        subprocess.run([graft, "predict", run, str(photos), "--precision", "fp32", "--tensors", tensors], check=True)
         subprocess.run([python(), str(HERE / "check_worker.py"), model, run + "/best.safetensors", tensors], check=True)
