@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Seconds and resident memory of a frozen body over ever more links to the same
+# photographs: both should say that a picture costs the same among many.
+#
+#     bench/linear.sh [GRAFT [DATA [COUNTS]]]
+set -euo pipefail
+graft=${1:-bin/graft} data=$(realpath "${2:-../shared/data/hotdog}") counts=${3:-1000 3000 6000}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat > "$work/links.py" <<'E'
+import os, sys
+n, data, to = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+classes = sorted(os.listdir(f"{data}/train"))
+for c in classes:
+    files = sorted(os.listdir(f"{data}/train/{c}"))
+    for part in ("train", "test"):
+        os.makedirs(f"{to}/{part}/{c}")
+    for i in range(n // len(classes)):
+        os.symlink(f"{data}/train/{c}/{files[i % len(files)]}", f"{to}/train/{c}/{i:06d}.jpg")
+    for f in sorted(os.listdir(f"{data}/test/{c}"))[:5]:
+        os.symlink(f"{data}/test/{c}/{f}", f"{to}/test/{c}/{f}")
+E
+for n in $counts; do
+  python3 "$work/links.py" "$n" "$data" "$work/$n"
+  /usr/bin/time -o "$work/time" -f "%e %M" "$graft" train "$work/$n" --model squeezenet1_1 --freeze all --epochs 1 --cache-mb 0 --memory 600MB \
+    --out "$work/run" --force > "$work/log"
+  awk -v n="$n" '{ printf "%d pictures: %.1f s, %.2f ms each, %d MB resident\n", n, $1, 1000 * $1 / n, $2 / 1024 }' "$work/time"
+done
