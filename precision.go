@@ -2,6 +2,7 @@ package graft
 
 import (
 	"fmt"
+	"os"
 
 	"graft/internal/engine/cpu"
 	"graft/internal/engine/cpu/kernel"
@@ -46,5 +47,6 @@ func newEngine(threads int, p Precision) (*cpu.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cpu.New(cpu.Options{Threads: threads, BF16: p == BF16})
+	// GRAFT_WINOGRAD=off computes every convolution directly: slower, for comparison.
+	return cpu.New(cpu.Options{Threads: threads, BF16: p == BF16, Direct: os.Getenv("GRAFT_WINOGRAD") == "off"})
 }
