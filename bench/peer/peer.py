@@ -4,7 +4,7 @@
     python3 bench/peer/peer.py [--only avx512/mobilenet_v2] [--rounds 5] [--seconds 4] [--redo] [--write]
 
 Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft-peer) once, builds graft, and for every cell
-(column, model, mode, batch) chooses PyTorch's better memory layout once, then alternates the two programs: median and spread of
+(column, model, mode, batch) chooses PyTorch's fastest configuration once a machine, then alternates the two programs: median and spread of
 the ratios. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the processor has, bf16 is graft's fastest precision
 over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished cells are kept by commit and processor in
 results.json of the cache and not measured again without --redo. --write puts table and chart into docs/.
@@ -86,10 +86,21 @@ def graft(exe, column, model, mode, batch, threads, seconds):
     return json.loads(p.stdout.splitlines()[-1])
 
 
-def measure(exe, torch, column, model, mode, batch, o):
+def best_layout(torch, machine, column, model, mode, batch, o):
+    """PyTorch's fastest configuration of a cell, found once a machine and kept in layouts.json of the cache."""
+    store = CACHE / "layouts.json"
+    kept = json.loads(store.read_text()) if store.exists() else {}
+    speed = kept.setdefault(f"{machine} {column}/{model}/{mode}/{batch}", {})
     layouts = ["contiguous", "channels_last"] + (["compiled"] if shutil.which("g++") and o.compile else [])
-    speed = {l: torch.img_s(model, mode, l, batch, o.threads, o.seconds / 2) for l in layouts}
-    layout = max(speed, key=speed.get)
+    for layout in layouts:
+        if layout not in speed:
+            speed[layout] = torch.img_s(model, mode, layout, batch, o.threads, 2)
+            store.write_text(json.dumps(kept, indent=1))
+    return max(speed, key=speed.get)
+
+
+def measure(exe, torch, machine, column, model, mode, batch, o):
+    layout = best_layout(torch, machine, column, model, mode, batch, o)
     cell = {"layout": layout, "graft": [], "torch": [], "roof": []}
     for _ in range(o.rounds):
         g = graft(exe, column, model, mode, batch, o.threads, o.seconds)
@@ -164,7 +175,8 @@ def main():
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--seconds", type=float, default=4)
     a.add_argument("--redo", action="store_true", help="measure finished cells again")
-    a.add_argument("--compile", action="store_true", help="try torch.compile too (minutes a model)")
+    a.add_argument("--compile", action="store_true", help="try torch.compile too (minutes a model, once a machine)")
+    a.add_argument("--layouts", action="store_true", help="choose PyTorch's configurations only")
     a.add_argument("--write", action="store_true", help="write docs/performance.md and docs/peer.svg")
     o = a.parse_args()
     exe = str(ROOT / "bin/graft")
@@ -180,10 +192,13 @@ def main():
     for name, column, model, mode, batch in cells([x for x in o.only.split(",") if x]):
         if column == "avx512" and "avx512f" not in flags or column == "bf16" and "avx512_bf16" not in flags:
             continue
-        if name not in done or o.redo:
+        if o.layouts or name not in done or o.redo:
             if held != column:
                 torch, held = Torch(column), column
-            done[name] = measure(exe, torch, column, model, mode, batch, o)
+            if o.layouts:
+                print(name, best_layout(torch, machine, column, model, mode, batch, o), flush=True)
+                continue
+            done[name] = measure(exe, torch, machine, column, model, mode, batch, o)
             CACHE.mkdir(parents=True, exist_ok=True)
             store.write_text(json.dumps(kept, indent=1))
         print(row(name, done[name]), flush=True)
