@@ -66,7 +66,7 @@ class Torch:
 
     def __init__(self, column):
         self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                  env={**os.environ, **COLUMNS[column]})
+                                  env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "inductor"), **os.environ, **COLUMNS[column]})
         self.precision = "bf16" if column == "bf16" else "fp32"
 
     def img_s(self, model, mode, layout, batch, threads, seconds):
