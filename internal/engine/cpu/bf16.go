@@ -152,17 +152,17 @@ func (t *roundedTask) run(w *worker, item, n int) {
 	if len(t.classes[c].taps) == 0 {
 		t.untouched(w, &t.classes[c], m0, m1)
 	} else {
-		t.round(w, &t.classes[c], &t.spans[c], m0, m1, n)
+		t.round(w, &t.classes[c], &t.spans[c], m0, m1, n, t.in.open(w, 0, m0, m1-m0))
 		t.panelTiles(w, &t.classes[c], m0, m1, p0, p1)
 	}
 	t.finish(w, own, m0, m1, p0, p1)
 }
 
-// round rounds what output pixels [m0, m1) read and lists where it lies.
-func (t *roundedTask) round(w *worker, c *class, s *span, m0, m1, n int) {
+// round rounds what output pixels [m0, m1) of n samples read and lists where it lies;
+// in is where the input starts.
+func (t *roundedTask) round(w *worker, c *class, s *span, m0, m1, n int, in uintptr) {
 	to := unsafe.Pointer(&w.scratch[0])
 	bf16 := t.set.BF16
-	in := t.in.open(w, 0, m0, m1-m0)
 	row := func(pixel int) unsafe.Pointer { return address(in + uintptr(pixel*t.in.stride)) }
 	if s.sparse {
 		t.table(w, c, m0, m1, 0, 0)

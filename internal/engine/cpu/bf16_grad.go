@@ -48,8 +48,8 @@ func (t *weightGradTask) pairFloats() int {
 	return weightGradPixels / 2 * (t.panels*t.set.NR + t.groupRows() + line/4)
 }
 
-// sumPairs is sum with products of bfloat16.
-func (t *weightGradTask) sumPairs(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
+// pairBlock is block with products of bfloat16.
+func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, from uintptr) {
 	nr, taps := t.set.NR, len(t.class.taps)
 	panelBytes := weightGradPixels / 2 * nr * 4
 	dy := unsafe.Pointer(&w.scratch[0])
@@ -61,39 +61,33 @@ func (t *weightGradTask) sumPairs(w *worker, u0, u1, m0, m1 int, grad unsafe.Poi
 	}
 	a := &w.grad
 	a.X = unsafe.Pointer(&pairsOfX[0])
-	a.YStride, a.CStride = nr*4, nr*4
-	for b := m0; b < m1; b += weightGradPixels {
-		n := min(weightGradPixels, m1-b)
-		a.P = (n + 1) / 2
-		a.Acc = 0
-		if acc || b > m0 {
-			a.Acc = 1
+	a.YStride, a.CStride, a.P, a.Acc = nr*4, nr*4, (n+1)/2, 0
+	if acc {
+		a.Acc = 1
+	}
+	t.tables(w, m, n, t.in.open(w, 1, m, n))
+	for i := range n {
+		rowsOfDY[i] = from + uintptr((m+i)*t.dy.stride)
+	}
+	if n%2 == 1 { // the last pixel's partner is zero
+		for tap := range taps + 1 {
+			w.rows[tap*weightGradPixels+n] = uintptr(t.zeros)
 		}
-		t.tables(w, b, n, t.in.open(w, 1, b, n))
-		from := t.dy.open(w, 0, b, n)
-		for i := range n {
-			rowsOfDY[i] = from + uintptr((b+i)*t.dy.stride)
+	}
+	t.pairDY(w, u0, u1, a.P, dy, unsafe.Pointer(&rowsOfDY[0]))
+	last := gradUnit{tap: -1}
+	for _, u := range t.order[u0:u1] {
+		first := t.starts[u.group]
+		if u.tap != last.tap || u.group != last.group {
+			t.set.BF16.PairRows(x, step, unsafe.Pointer(&w.rows[u.tap*weightGradPixels]), first*4, a.P, t.pairedRows(u.group))
+			last = u
 		}
-		if n%2 == 1 { // the last pixel's partner is zero
-			for tap := range taps + 1 {
-				w.rows[tap*weightGradPixels+n] = uintptr(t.zeros)
-			}
-		}
-		t.pairDY(w, u0, u1, a.P, dy, unsafe.Pointer(&rowsOfDY[0]))
-		last := gradUnit{tap: -1}
-		for _, u := range t.order[u0:u1] {
-			first := t.starts[u.group]
-			if u.tap != last.tap || u.group != last.group {
-				t.set.BF16.PairRows(x, step, unsafe.Pointer(&w.rows[u.tap*weightGradPixels]), first*4, a.P, t.pairedRows(u.group))
-				last = u
-			}
-			start := t.starts[u.chunk]
-			a.XOff = (start - first) * 4
-			a.Y = unsafe.Add(dy, u.panel*panelBytes)
-			a.Width = min(nr, t.dy.cp-u.panel*nr)
-			a.C = unsafe.Add(grad, (u.panel*taps+u.tap)*t.tapBytes+start*nr*4)
-			t.set.TileGrad[t.chunks[u.chunk]](a)
-		}
+		start := t.starts[u.chunk]
+		a.XOff = (start - first) * 4
+		a.Y = unsafe.Add(dy, u.panel*panelBytes)
+		a.Width = min(nr, t.dy.cp-u.panel*nr)
+		a.C = unsafe.Add(grad, (u.panel*taps+u.tap)*t.tapBytes+start*nr*4)
+		t.set.TileGrad[t.chunks[u.chunk]](a)
 	}
 }
 

@@ -294,10 +294,6 @@ func (t *weightGradTask) run(w *worker, item, n int) {
 
 // sum writes units [u0, u1) of the gradient of pixels [m0, m1), or adds them.
 func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
-	if t.order != nil {
-		t.sumPairs(w, u0, u1, m0, m1, grad, acc)
-		return
-	}
 	for b := m0; b < m1; b += weightGradPixels {
 		n := min(weightGradPixels, m1-b)
 		t.block(w, u0, u1, b, n, grad, acc || b > m0, t.dy.open(w, 0, b, n))
@@ -307,6 +303,10 @@ func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer,
 // block does n pixels from m on, at most weightGradPixels; dy is where its gradients
 // start.
 func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, dy uintptr) {
+	if t.order != nil {
+		t.pairBlock(w, u0, u1, m, n, grad, acc, dy)
+		return
+	}
 	nr, taps := t.set.NR, len(t.class.taps)
 	a := &w.grad
 	a.YStride, a.CStride, a.P, a.Acc = t.dy.stride, nr*4, n, 0

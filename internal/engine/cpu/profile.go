@@ -173,6 +173,9 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	case *roundedTask:
 		return net.directName(g, node) + " " + tile + " bf16", true
 	case *pointwiseBackTask:
+		if t.rounded != nil {
+			tile += " bf16"
+		}
 		return "input gradient and outer products together " + tile, true
 	case *depthwiseTask:
 		return fmt.Sprintf("depthwise %dx%d %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
