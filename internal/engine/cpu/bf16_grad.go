@@ -114,3 +114,47 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 		t.set.BF16.PairRows(unsafe.Add(dy, j*weightGradPixels/2*nr*4), nr*4, rows, j*nr*4, n, min(nr, t.dy.cp-j*nr))
 	}
 }
+
+// pairTiles writes the planes of pairs of tiles in rows [r0, r1) of the input.
+func (t *winoGradTask) pairTiles(w *worker, r0, r1 int, v unsafe.Pointer, plane int) {
+	at := func(table []uintptr, sample, row, col int) {
+		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, 0, t.zeros)
+	}
+	t.eachPair(r0, r1, w.tileIn[:], at, func(table unsafe.Pointer) {
+		t.set.BF16.WinoInputPairs(v, plane, table, t.in.cp, unsafe.Pointer(&w.wino[0]))
+		v = unsafe.Add(v, t.in.cp*4)
+	})
+}
+
+// pairGrad writes the planes of pairs of dy's tiles for panels [p0, p1).
+func (t *winoGradTask) pairGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
+	first := p0 * t.set.NR * 4
+	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
+	at := func(table []uintptr, sample, row, col int) {
+		t.dy.window(table, sample, row*winoTile, col*winoTile, winoTile, first, t.zeros)
+	}
+	t.eachPair(r0, r1, w.tileOut[:], at, func(table unsafe.Pointer) {
+		t.set.BF16.WinoGradOutputPairs(y, plane, table, channels, unsafe.Pointer(&w.wino[0]))
+		y = unsafe.Add(y, channels*4)
+	})
+}
+
+// eachPair lists the pixels of the tiles in rows [r0, r1), two tiles at a time, an
+// odd one's partner being zeros.
+func (t *winoGradTask) eachPair(r0, r1 int, table []uintptr, at func(table []uintptr, sample, row, col int), visit func(table unsafe.Pointer)) {
+	cols, half := t.grid.cols, len(table)/2
+	tiles := (r1 - r0) * cols
+	for i := range tiles {
+		r := r0 + i/cols
+		at(table[i%2*half:], r/t.grid.rows, r%t.grid.rows, i%cols)
+		if i%2 == 0 && i < tiles-1 {
+			continue
+		}
+		if i%2 == 0 {
+			for k := range table[half:] {
+				table[half+k] = uintptr(t.zeros)
+			}
+		}
+		visit(unsafe.Pointer(&table[0]))
+	}
+}

@@ -184,11 +184,18 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	case *winogradTask:
 		return "winograd F(4x4) " + tile, true
 	case *winoGradTask:
-		return "winograd F(4x4) outer products " + net.set.Name, true
+		name := "winograd F(4x4) outer products " + net.set.Name
+		if t.pairs {
+			name += " bf16"
+		}
+		return name, true
 	case *weightGradTask:
 		split := ""
 		if t.sums != nil {
 			split = fmt.Sprintf(" in %d splits", gradSplits)
+		}
+		if t.order != nil {
+			split = " bf16" + split
 		}
 		return net.directName(g, node) + " outer products " + net.set.Name + split, true
 	case *normalizeTask:

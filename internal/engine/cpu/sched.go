@@ -31,13 +31,14 @@ type worker struct {
 	deepGrad kernel.DepthwiseGradArgs
 	pool     []kernel.PoolEntry
 
-	slots            [3][]float32   // rows of virtual tensors, and of scaled gradients
-	zeros            unsafe.Pointer // as the network's
-	scratch          []float32      // operands rounded
-	planes           []float32      // of a block of Winograd's tiles
-	wino             []float32      // the transforms' own
-	tileIn           [36]uintptr
-	tileOut, tileAdd [16]uintptr
+	slots   [3][]float32    // rows of virtual tensors, and of scaled gradients
+	zeros   unsafe.Pointer  // as the network's
+	scratch []float32       // operands rounded
+	planes  []float32       // of a block of Winograd's tiles
+	wino    []float32       // the transforms' own
+	tileIn  [2 * 36]uintptr // of one tile, or of a pair
+	tileOut [2 * 16]uintptr
+	tileAdd [16]uintptr
 }
 
 // A pool keeps workers waiting between tasks. The caller of do is one of them.

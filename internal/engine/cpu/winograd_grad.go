@@ -16,6 +16,7 @@ type winoGradTask struct {
 	grid           tiling
 	splits, groups int
 
+	pairs          bool    // of tiles, in bfloat16
 	u              *tensor // sums: [split][panel][36][kr][NR]
 	kr             int
 	panels         int
@@ -27,7 +28,16 @@ func (t *winoGradTask) items(int) int { return t.splits * t.groups }
 
 func (t *winoGradTask) planes() (in, dy int) {
 	widest := (t.panels + t.groups - 1) / t.groups * t.set.NR
-	return t.grid.tiles()*t.in.cp*4 + winoPad, t.grid.tiles()*widest*4 + winoPad
+	rows := t.rows(t.grid.tiles())
+	return rows*t.in.cp*4 + winoPad, rows*widest*4 + winoPad
+}
+
+// rows is how many rows of a plane so many tiles make.
+func (t *winoGradTask) rows(tiles int) int {
+	if t.pairs {
+		return (tiles + 1) / 2
+	}
+	return tiles
 }
 
 func (t *winoGradTask) scratchFloats() int {
@@ -52,8 +62,13 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 	for b := b0; b < b1; b++ {
 		r0 := b * t.grid.block
 		r1 := min(r0+t.grid.block, n*t.grid.rows)
-		transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, 4, t.zeros)
-		t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
+		if t.pairs {
+			t.pairTiles(w, r0, r1, v, inPlane)
+			t.pairGrad(w, r0, r1, p0, p1, y, dyPlane)
+		} else {
+			transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, 4, t.zeros)
+			t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
+		}
 		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, sums, b > b0)
 	}
 }
@@ -75,7 +90,8 @@ func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Poi
 func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums unsafe.Pointer, add bool) {
 	nr := t.set.NR
 	a := &w.grad
-	a.P, a.CStride, a.Acc = tiles, nr*4, 0
+	rows := t.rows(tiles)
+	a.P, a.CStride, a.Acc = rows, nr*4, 0
 	if add {
 		a.Acc = 1
 	}
@@ -83,7 +99,7 @@ func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	a.X = unsafe.Pointer(&w.rows[0])
 	for xi := range winoPoints {
 		from := uintptr(v) + uintptr(xi*inPlane)
-		for i := range tiles {
+		for i := range rows {
 			w.rows[i] = from + uintptr(i*t.in.cp*4)
 		}
 		for k, chunk := range t.chunks {
@@ -130,7 +146,12 @@ func (t *winoGradMergeTask) run(w *worker, item, _ int) {
 // emitTiledGrad adds a weight gradient by tiles.
 func (t *training) emitTiledGrad(direct *weightGradTask) {
 	task := &winoGradTask{set: t.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
-		kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts, zeros: direct.zeros}
+		pairs: t.pairs != nil, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts, zeros: direct.zeros}
+	if task.pairs {
+		task.set = t.pairs
+		task.grid.block *= 2 // as many bytes
+		t.net.zeroFloats = max(t.net.zeroFloats, task.in.cp, task.dy.cp)
+	}
 	// Groups wide enough that transforming the input once for each costs little, and
 	// splits where there are few of them.
 	task.groups = min(max(task.dy.cp/64, 1), gradSplits, task.panels)

@@ -56,7 +56,7 @@ func goldenFirstStep(t *testing.T, e engine.Engine, name string, c *goldenTrain,
 
 // Rounded holds an engine that multiplies in bfloat16 against the reference on every
 // small graph: the gradient of each parameter as a whole, in units of its
-// norm: within 1e-2 where the graph is linear. Where a ReLU's sign or the place of a
+// norm: within 2e-2 where the graph is linear (1.3e-2 with Winograd's weight gradient). Where a ReLU's sign or the place of a
 // maximum can flip, within 4e-1: three convolutions with batch norm are off by 1.6e-1 by direct
 // products and by 2.9e-1 with Winograd. A wrong product is off by more than its norm.
 func Rounded(t *testing.T, e engine.Engine) {
@@ -64,7 +64,7 @@ func Rounded(t *testing.T, e engine.Engine) {
 		t.Run(c.name, func(t *testing.T) {
 			g := c.build()
 			off, where := roundedGradients(t, e, g, c.batch)
-			bound := 1e-2
+			bound := 2e-2
 			if slices.ContainsFunc(g.Nodes, func(n graph.Node) bool { return n.Op.Activation() || n.Op == graph.BatchNorm || n.Op == graph.MaxPool }) {
 				bound = 0.4
 			}

@@ -34,6 +34,13 @@ type BF16 struct {
 	// WinoInput is the Set's, rounded: the planes it writes are bfloat16.
 	WinoInput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
+	// WinoInputPairs is the Set's WinoInput of two tiles, rounded: src lists the pixels
+	// of one, then those of the other. WinoGradOutputPairs is its WinoGradOutput likewise.
+	//
+	//	word ch of dst[i] = (bf16(WinoInput of src[0:36])[i][ch], bf16(WinoInput of src[36:72])[i][ch])
+	WinoInputPairs      func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	WinoGradOutputPairs func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
 	// Peak is the Set's of this Tile's multiplications.
 	Peak      func(n int)
 	PeakFlops int

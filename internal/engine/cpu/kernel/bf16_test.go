@@ -217,6 +217,40 @@ func TestWinoInputBF16(t *testing.T) {
 	})
 }
 
+// TestWinoPairs holds the transforms of two tiles to the Set's of each, rounded, bit for bit.
+func TestWinoPairs(t *testing.T) {
+	eachBF16(t, func(t *rapid.T, set *Set) {
+		type transform = func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+		for _, k := range []struct {
+			name        string
+			one, paired transform
+			pixels      int
+		}{{"input", set.WinoInput, set.BF16.WinoInputPairs, 36}, {"output gradient", set.WinoGradOutput, set.BF16.WinoGradOutputPairs, 16}} {
+			s := newScope(t)
+			c := channels(t)
+			x := s.in(2*k.pixels, c, 0)
+			var table []uintptr
+			for i := range 2 * k.pixels {
+				table = append(table, x.addr(i))
+			}
+			low, high := newMatrix(s.rng, 36, c, 0), newMatrix(s.rng, 36, c, 0)
+			scratch := make([]float32, WinoScratch/4)
+			k.one(low.ptr(), low.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))
+			k.one(high.ptr(), high.bytes(), unsafe.Pointer(&table[k.pixels]), c, unsafe.Pointer(&scratch[0]))
+			got := s.out(36, c, 4)
+			s.run(func() { k.paired(got.ptr(), got.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0])) })
+			for i := range 36 {
+				for j, v := range got.row(i) {
+					want := uint32(round(low.row(i)[j])) | uint32(round(high.row(i)[j]))<<16
+					if math.Float32bits(v) != want {
+						t.Fatalf("%s: plane %d, channel %d: %#x, want %#x", k.name, i, j, math.Float32bits(v), want)
+					}
+				}
+			}
+		}
+	})
+}
+
 // BenchmarkTileBF16 is BenchmarkTile of K/2 pairs; the share is of bfloat16's peak.
 func BenchmarkTileBF16(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))

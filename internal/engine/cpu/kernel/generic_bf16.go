@@ -13,6 +13,14 @@ var genericBF16 = &BF16{
 	RoundRows: roundRows,
 	PairRows:  pairRows,
 	WinoInput: winoInputBF16,
+
+	WinoInputPairs: func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+		winoPairs(winoInput, 36, dst, ds, src, c)
+	},
+	WinoGradOutputPairs: func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+		winoPairs(winoGradOutput, 16, dst, ds, src, c)
+	},
+
 	Peak:      peak,
 	PeakFlops: 2 * genericNR,
 }
@@ -106,4 +114,18 @@ func winoInputBF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratc
 	planes := make([]float32, 36*c)
 	winoInput(unsafe.Pointer(&planes[0]), c*4, src, c, scratch)
 	roundRows(dst, ds, unsafe.Pointer(&planes[0]), c*4, 36, c)
+}
+
+// winoPairs transforms two tiles of n pixels each and pairs their values.
+func winoPairs(transform func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer), n int, dst unsafe.Pointer, ds int, src unsafe.Pointer, c int) {
+	planes := [2][]float32{make([]float32, 36*c), make([]float32, 36*c)}
+	for k := range planes {
+		transform(unsafe.Pointer(&planes[k][0]), c*4, unsafe.Add(src, k*n*int(unsafe.Sizeof(src))), c, nil)
+	}
+	for i := range 36 {
+		to := pairsAt(unsafe.Add(dst, i*ds), c)
+		for j := range to {
+			to[j] = uint32(round(planes[0][i*c+j])) | uint32(round(planes[1][i*c+j]))<<16
+		}
+	}
 }

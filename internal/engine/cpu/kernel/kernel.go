@@ -220,7 +220,7 @@ type Set struct {
 }
 
 // WinoScratch is the bytes of scratch memory that Winograd's transforms use.
-const WinoScratch = 36 * 64
+const WinoScratch = 2 * 36 * 64
 
 // TileArgs are the arguments of Tile, a matrix multiplication with gathered rows.
 // With MR the row count of the kernel called and NR the set's panel width:

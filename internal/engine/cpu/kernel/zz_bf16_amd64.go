@@ -5,13 +5,15 @@ package kernel
 import "unsafe"
 
 var avx512BF16 = &BF16{
-	Tile:      []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
-	TileGrad:  []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
-	RoundRows: roundRowsAVX512BF16,
-	PairRows:  pairRowsAVX512BF16,
-	WinoInput: winoInputAVX512BF16,
-	Peak:      peakAVX512BF16,
-	PeakFlops: 3072,
+	Tile:                []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
+	TileGrad:            []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
+	RoundRows:           roundRowsAVX512BF16,
+	PairRows:            pairRowsAVX512BF16,
+	WinoInput:           winoInputAVX512BF16,
+	WinoInputPairs:      winoInputPairsAVX512BF16,
+	WinoGradOutputPairs: winoGradOutputPairsAVX512BF16,
+	Peak:                peakAVX512BF16,
+	PeakFlops:           3072,
 }
 
 //go:noescape
@@ -46,6 +48,12 @@ func pairRowsAVX512BF16(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off int
 
 //go:noescape
 func winoInputAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoInputPairsAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradOutputPairsAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
 //go:noescape
 func peakAVX512BF16(n int)

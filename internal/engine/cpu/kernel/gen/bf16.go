@@ -18,7 +18,10 @@ var pairKernels = map[string]func(*asm){
 	"RoundRows": (*asm).roundRows,
 	"PairRows":  (*asm).pairRows,
 	"WinoInput": (*asm).winoInput,
-	"Peak":      (*asm).peak,
+
+	"WinoInputPairs":      (*asm).winoInputPairs,
+	"WinoGradOutputPairs": (*asm).winoGradOutputPairs,
+	"Peak":                (*asm).peak,
 }
 
 // generateBF16 adds the files of kernel.BF16.
@@ -94,5 +97,56 @@ func (a *asm) pairRows() {
 	a.op("ADDQ", "R11", "DI")
 	a.op("DECQ", "DX")
 	a.op("JNZ", "pair")
+	a.ret()
+}
+
+func (a *asm) winoInputPairs()      { a.winogradPairs(6, a.inputLine()) }
+func (a *asm) winoGradOutputPairs() { a.winogradPairs(4, a.gradOutputLine()) }
+
+// winogradPairs is winograd from n x n pixels to 6 x 6 planes, of two tiles at once:
+// a line of the first waits in registers for that of the second.
+func (a *asm) winogradPairs(n int, line pass) {
+	const m, waiting, narrow, wide = 6, 10, 16, 17
+	a.op("VMOVDQU64", "·interleave32(SB)", zmm.r(wide))
+	a.op("VMOVDQU64", "·interleave16(SB)", ymm.r(narrow))
+	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", []block{{zmm, 1}, {ymm, 1}}, func(b block) {
+		v, index := b.vec, wide
+		if v == ymm {
+			index = narrow
+		}
+		scratch := func(tile, i, j int) string { return offset(((tile*m+i)*n+j)*a.wide.bytes()) + "(R15)" }
+		for k := range 2 {
+			for j := range n {
+				line(a, v, n, func(i int) int {
+					a.op("MOVQ", offset(8*((k*n+i)*n+j))+"(SI)", "AX")
+					a.load(v, "(AX)(BX*1)", i)
+					return i
+				}, func(i, r int) { a.store(v, r, scratch(k, i, j)) })
+			}
+		}
+		a.op("LEAQ", "(DI)(BX*1)", "R9")
+		for i := range m {
+			for k := range 2 {
+				line(a, v, n, func(j int) int {
+					a.load(v, scratch(k, i, j), j)
+					return j
+				}, func(j, r int) {
+					if k == 0 {
+						a.copy(v, r, waiting+j)
+						return
+					}
+					a.bytes(cvt2BF16, v, waiting+j, r, waiting+j)
+				})
+			}
+			for j := range m {
+				a.op("VPERMW", v.r(waiting+j), v.r(index), v.r(waiting+j))
+				a.store(v, waiting+j, "(R9)")
+				a.op("ADDQ", "R8", "R9")
+			}
+		}
+	})
 	a.ret()
 }

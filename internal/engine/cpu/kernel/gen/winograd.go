@@ -116,11 +116,17 @@ func (a *asm) fromPlanes(n int) func(v vec, i, j, r int) {
 }
 
 func (a *asm) winoInput() {
-	c := a.constants(wa2*wb2, wa2+wb2, wa, wa2, wb, wb2)
-	product, sum := c[0], c[1]
+	line := a.inputLine()
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
 	a.op("SHLQ", 2, "CX")
-	a.winograd(6, 6, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+	a.winograd(6, 6, line, a.table(6), a.planes())
+}
+
+// inputLine is winoInput's transform of a line.
+func (a *asm) inputLine() pass {
+	c := a.constants(wa2*wb2, wa2+wb2, wa, wa2, wb, wb2)
+	product, sum := c[0], c[1]
+	return func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
 		d := []int{load(0), load(1), load(2), load(3), load(4), load(5)}
 		t, u, w := free, free+1, free+2
 		a.copy(v, d[4], t)
@@ -141,7 +147,7 @@ func (a *asm) winoInput() {
 		a.fma(v, d[1], product, d[5])
 		a.fms(v, d[3], sum, d[5])
 		store(5, d[5])
-	}, a.table(6), a.planes())
+	}
 }
 
 // powers are the first three of both points.
@@ -235,10 +241,16 @@ func (a *asm) winoWeight() {
 }
 
 func (a *asm) winoGradOutput() {
-	p, q := a.powers()
+	line := a.gradOutputLine()
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
 	a.op("SHLQ", 2, "CX")
-	a.winograd(4, 6, func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
+	a.winograd(4, 6, line, a.table(4), a.planes())
+}
+
+// gradOutputLine is winoGradOutput's transform of a line.
+func (a *asm) gradOutputLine() pass {
+	p, q := a.powers()
+	return func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
 		y := []int{load(0), load(1), load(2), load(3)}
 		t, u, w := free, free+1, free+2
 		store(0, y[0])
@@ -253,7 +265,7 @@ func (a *asm) winoGradOutput() {
 			store(2+2*i, w)
 		}
 		store(5, y[3])
-	}, a.table(4), a.planes())
+	}
 }
 
 func (a *asm) winoGradWeight() {
