@@ -137,23 +137,23 @@ func (a *asm) activation(k act, v vec, u, t0, t1, t2 int) {
 	}
 }
 
-// slopeTimes sets g to dy, in memory, times the activation's derivative at u,
+// slopeTimes sets g to vector i of the row dy times the activation's derivative at u,
 // which is lost; t0, t1, t2 are scratch.
-func (a *asm) slopeTimes(k act, v vec, dy string, u, g, t0, t1, t2 int) {
+func (a *asm) slopeTimes(k act, v vec, dy string, i, u, g, t0, t1, t2 int) {
 	above := func(name string) { // keeps g where u is above the constant
 		a.load(v, a.c(name), t0)
 		a.keep(v, v.r(t0), v.r(u), g, t1)
 	}
 	switch k {
 	case relu, relu6:
-		a.load(v, dy, g)
+		a.loadRow(v, dy, i, g)
 		above("zero")
 		if k == relu6 {
 			a.keep(v, v.r(u), a.c("six"), g, t1)
 		}
 	case hardSigmoid:
 		a.load(v, a.c("sixth"), g)
-		a.op("VMULPS", dy, v.r(g), v.r(g))
+		a.opRow("VMULPS", dy, v, i, t0, v.r(g), v.r(g))
 		above("minusThree")
 		a.keep(v, v.r(u), a.c("three"), g, t1)
 	case hardSwish:
@@ -169,7 +169,7 @@ func (a *asm) slopeTimes(k act, v vec, dy string, u, g, t0, t1, t2 int) {
 			a.op("VCMPPS", less, v.r(u), v.r(t0), v.r(t2))
 			a.op("VBLENDVPS", v.r(t2), v.r(t1), v.r(g), v.r(g))
 		}
-		a.op("VMULPS", dy, v.r(g), v.r(g))
+		a.opRow("VMULPS", dy, v, i, t0, v.r(g), v.r(g))
 		above("minusThree")
 	case silu:
 		a.logistic(v, u, t0, t1, t2)
@@ -177,13 +177,13 @@ func (a *asm) slopeTimes(k act, v vec, dy string, u, g, t0, t1, t2 int) {
 		a.op("VSUBPS", v.r(t0), v.r(g), v.r(g))         // 1 - s
 		a.op("VFMADD213PS", a.c("one"), v.r(u), v.r(g)) // u (1 - s) + 1
 		a.op("VMULPS", v.r(t0), v.r(g), v.r(g))
-		a.op("VMULPS", dy, v.r(g), v.r(g))
+		a.opRow("VMULPS", dy, v, i, t1, v.r(g), v.r(g))
 	case sigmoid:
 		a.logistic(v, u, t0, t1, t2)
 		a.load(v, a.c("one"), g)
 		a.op("VSUBPS", v.r(t0), v.r(g), v.r(g))
 		a.op("VMULPS", v.r(t0), v.r(g), v.r(g))
-		a.op("VMULPS", dy, v.r(g), v.r(g))
+		a.opRow("VMULPS", dy, v, i, t1, v.r(g), v.r(g))
 	}
 }
 
@@ -222,9 +222,9 @@ func (a *asm) activate() {
 		a.rowsOf(k, []stride{{"DI", "ys"}, {"SI", "xs"}}, func(b block) {
 			for i := range b.n {
 				u := 4 * (i % 3)
-				a.load(b.vec, at("SI", b.vec, i), u)
+				a.loadRow(b.vec, "SI", i, u)
 				a.activation(k, b.vec, u, u+1, u+2, u+3)
-				a.store(b.vec, u, at("DI", b.vec, i))
+				a.storeRow(b.vec, u, "DI", i)
 			}
 		})
 	})
@@ -236,9 +236,9 @@ func (a *asm) activateGrad() {
 		a.rowsOf(k, []stride{{"DI", "dxs"}, {"R8", "dys"}, {"SI", "xs"}}, func(b block) {
 			for i := range b.n {
 				u := 5 * (i % 3)
-				a.load(b.vec, at("SI", b.vec, i), u)
-				a.slopeTimes(k, b.vec, at("R8", b.vec, i), u, u+1, u+2, u+3, u+4)
-				a.store(b.vec, u+1, at("DI", b.vec, i))
+				a.loadRow(b.vec, "SI", i, u)
+				a.slopeTimes(k, b.vec, "R8", i, u, u+1, u+2, u+3, u+4)
+				a.storeRow(b.vec, u+1, "DI", i)
 			}
 		})
 	})
@@ -250,11 +250,11 @@ func (a *asm) normActivate() {
 		a.rowsOf(k, []stride{{"DI", "ys"}, {"SI", "xs"}}, func(b block) {
 			for i := range b.n {
 				u := 4 * (i % 3)
-				a.load(b.vec, at("SI", b.vec, i), u)
-				a.load(b.vec, at("R9", b.vec, i), u+1)
-				a.op("VFMADD213PS", at("R10", b.vec, i), b.r(u+1), b.r(u))
+				a.loadRow(b.vec, "SI", i, u)
+				a.load(b.vec, a.at("R9", b.vec, i), u+1)
+				a.op("VFMADD213PS", a.at("R10", b.vec, i), b.r(u+1), b.r(u))
 				a.activation(k, b.vec, u, u+1, u+2, u+3)
-				a.store(b.vec, u, at("DI", b.vec, i))
+				a.storeRow(b.vec, u, "DI", i)
 			}
 		})
 	})
@@ -263,11 +263,11 @@ func (a *asm) normActivate() {
 // normedGradient sets x to a block's values and g to the gradient behind the
 // activation; u, t0, t1, t2 are scratch.
 func (a *asm) normedGradient(k act, b block, i, x, g, u, t0, t1, t2 int) {
-	a.load(b.vec, at("SI", b.vec, i), x)
+	a.loadRow(b.vec, "SI", i, x)
 	a.op("VMOVAPS", b.r(x), b.r(u))
-	a.load(b.vec, at("R13", b.vec, i), t0)
-	a.op("VFMADD213PS", at("R15", b.vec, i), b.r(t0), b.r(u))
-	a.slopeTimes(k, b.vec, at("DI", b.vec, i), u, g, t0, t1, t2)
+	a.load(b.vec, a.at("R13", b.vec, i), t0)
+	a.op("VFMADD213PS", a.at("R15", b.vec, i), b.r(t0), b.r(u))
+	a.slopeTimes(k, b.vec, "DI", i, u, g, t0, t1, t2)
 }
 
 func (a *asm) normActGradSums() {
@@ -283,14 +283,14 @@ func (a *asm) normActGradSums() {
 				for i := range n {
 					x, g := temp, temp+1
 					a.normedGradient(k, b, i, x, g, temp+2, temp+3, temp+4, temp+5)
-					a.op("VSUBPS", at("R10", b.vec, i), b.r(x), b.r(x))
+					a.op("VSUBPS", a.at("R10", b.vec, i), b.r(x), b.r(x))
 					a.op("VADDPS", b.r(g), b.r(i), b.r(i))
 					a.op("VFMADD231PS", b.r(g), b.r(x), b.r(n+i))
 				}
 			})
 			for i := range n {
-				a.store(b.vec, i, at("R11", b.vec, i))
-				a.store(b.vec, n+i, at("R12", b.vec, i))
+				a.store(b.vec, i, a.at("R11", b.vec, i))
+				a.store(b.vec, n+i, a.at("R12", b.vec, i))
 			}
 		})
 	})
@@ -305,11 +305,11 @@ func (a *asm) normActGrad() {
 				x := 6 * (i % 2)
 				g, t := x+1, x+2
 				a.normedGradient(k, b, i, x, g, x+2, x+3, x+4, x+5)
-				a.op("VSUBPS", at("R12", b.vec, i), b.r(x), b.r(x))
-				a.load(b.vec, at("R10", b.vec, i), t)
-				a.op("VFMADD213PS", at("R11", b.vec, i), b.r(t), b.r(x))
-				a.op("VFMADD231PS", at("R9", b.vec, i), b.r(g), b.r(x))
-				a.store(b.vec, x, at("R8", b.vec, i))
+				a.op("VSUBPS", a.at("R12", b.vec, i), b.r(x), b.r(x))
+				a.load(b.vec, a.at("R10", b.vec, i), t)
+				a.op("VFMADD213PS", a.at("R11", b.vec, i), b.r(t), b.r(x))
+				a.op("VFMADD231PS", a.at("R9", b.vec, i), b.r(g), b.r(x))
+				a.storeRow(b.vec, x, "R8", i)
 			}
 		})
 	})

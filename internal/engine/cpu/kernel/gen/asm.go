@@ -14,6 +14,7 @@ type isa struct {
 	regs           int // vector registers
 	masks          bool
 	pairs          bool // values are pairs of bfloat16
+	half           bool // rows of channels are bfloat16; what belongs to a channel is not
 	rows, gradRows []int
 	reduce         []block // of channels, with sums in registers, widest first
 	stream         []block // of channels, without: from memory 512 bits win nothing, and lose where unaligned
@@ -48,6 +49,11 @@ var (
 // r is register i in this width.
 func (v vec) r(i int) string { return fmt.Sprint(v.reg, i) }
 
+// half is register i in half this width.
+func (v vec) half(i int) string {
+	return fmt.Sprint(map[string]string{"Z": "Y", "Y": "X"}[v.reg], i)
+}
+
 func (v vec) bytes() int { return 4 * v.lanes }
 
 // op completes an instruction's name.
@@ -76,7 +82,8 @@ func (b block) bytes() int { return b.n * b.vec.bytes() }
 
 // An asm is a file of assembly being written. General registers have set uses:
 //
-//	BX           bytes from the start of a row to the current block
+//	BX           bytes from the start of a row to the current block, half as many
+//	             as those of what belongs to its channels where rows are bfloat16
 //	CX           bytes of a row, or bytes left of it
 //	DX           rows left
 //	AX           scratch, or bytes left of a row
@@ -150,10 +157,55 @@ func (a *asm) broadcast(name string, r int) { a.op("VBROADCASTSS", a.arg(name), 
 // zero clears a vector register; that clears it in every width.
 func (a *asm) zero(r int) { a.op("VXORPS", a.wide.r(r), a.wide.r(r), a.wide.r(r)) }
 
-// at is vector i of the current block of the row that starts at base.
-func at(base string, v vec, i int) string {
-	return offset(i*v.bytes()) + "(" + base + ")(BX*1)"
+// at is vector i of the current block of what belongs to channels and starts at base.
+func (a *asm) at(base string, v vec, i int) string {
+	return fmt.Sprintf("%s(%s)(BX*%d)", offset(i*v.bytes()), base, 4/a.value())
 }
+
+// value is the bytes of a value in a row.
+func (a *asm) value() int {
+	if a.half {
+		return 2
+	}
+	return 4
+}
+
+// row is vector i of the current block of the row that starts at base.
+func (a *asm) row(base string, v vec, i int) string {
+	return offset(i*v.lanes*a.value()) + "(" + base + ")(BX*1)"
+}
+
+// loadRow and storeRow move a vector of a row. storeRow may lose the register.
+func (a *asm) loadRow(v vec, base string, i, r int) {
+	if !a.half {
+		a.load(v, a.row(base, v, i), r)
+		return
+	}
+	a.op("VPMOVZXWD", a.row(base, v, i), v.r(r))
+	a.op("VPSLLD", "$16", v.r(r), v.r(r))
+}
+
+func (a *asm) storeRow(v vec, r int, base string, i int) {
+	if !a.half {
+		a.store(v, r, a.row(base, v, i))
+		return
+	}
+	a.bytes(cvtBF16, v, r, 0, r)
+	a.op("VMOVUPS", v.half(r), a.row(base, v, i))
+}
+
+// opRow is an instruction whose first operand is a vector of a row; temp is scratch.
+func (a *asm) opRow(name, base string, v vec, i, temp int, operands ...any) {
+	first := a.row(base, v, i)
+	if a.half {
+		a.loadRow(v, base, i, temp)
+		first = v.r(temp)
+	}
+	a.op(name, append([]any{first}, operands...)...)
+}
+
+// rowBytes makes the channels in a register the bytes of a row.
+func (a *asm) rowBytes(reg string) { a.op("SHLQ", map[bool]int{false: 2, true: 1}[a.half], reg) }
 
 func offset(n int) string {
 	if n == 0 {
@@ -172,20 +224,21 @@ func (a *asm) blocks(left string, widths []block, body func(b block)) {
 	done := a.label("done")
 	for i, b := range widths {
 		last := i == len(widths)-1
+		step := b.n * b.lanes * a.value()
 		loop, next := a.label("block"), done
 		if !last {
 			next = a.label("narrower")
 		}
-		a.op("SUBQ", b.bytes(), left)
+		a.op("SUBQ", step, left)
 		a.op("JLT", next)
 		a.mark(loop)
 		body(b)
-		a.op("ADDQ", b.bytes(), "BX")
-		a.op("SUBQ", b.bytes(), left)
+		a.op("ADDQ", step, "BX")
+		a.op("SUBQ", step, left)
 		a.op("JGE", loop)
 		if !last {
 			a.mark(next)
-			a.op("ADDQ", b.bytes(), left)
+			a.op("ADDQ", step, left)
 			a.op("JEQ", done)
 		}
 	}
@@ -207,7 +260,7 @@ func (a *asm) advance(operands []stride) {
 func (a *asm) eachRow(operands []stride, body func(b block)) {
 	loop := a.label("row")
 	a.get("rows", "DX", "c", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.mark(loop)
 	a.op("XORL", "BX", "BX")
 	a.op("MOVQ", "CX", "AX")
@@ -222,7 +275,7 @@ func (a *asm) eachRow(operands []stride, body func(b block)) {
 // outermost, so that sums stay in registers.
 func (a *asm) eachColumn(body func(b block)) {
 	a.get("c", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", a.reduce, body)
 	a.ret()
@@ -243,14 +296,21 @@ func (a *asm) down(from []string, operands []stride, body func()) {
 	a.op("JNZ", loop)
 }
 
-// masked loads the gradient at g where z is positive, else 0. Register zero holds 0.
-func (a *asm) masked(v vec, g, z string, zero, r int) {
+// masked loads vector i of the row of gradients g where that of z is positive, else 0.
+// Register zero holds 0.
+func (a *asm) masked(v vec, g, z string, i, zero, r int) {
 	const zeroLess = "$0x11" // LT_OQ
-	if a.masks {
-		a.op("VCMPPS", zeroLess, z, v.r(zero), "K1")
-		a.op("VMOVUPS.Z", g, "K1", v.r(r))
-		return
+	switch {
+	case a.half:
+		a.loadRow(v, z, i, r)
+		a.op("VCMPPS", zeroLess, v.r(r), v.r(zero), "K1")
+		a.op("VPMOVZXWD.Z", a.row(g, v, i), "K1", v.r(r))
+		a.op("VPSLLD", "$16", v.r(r), v.r(r))
+	case a.masks:
+		a.op("VCMPPS", zeroLess, a.row(z, v, i), v.r(zero), "K1")
+		a.op("VMOVUPS.Z", a.row(g, v, i), "K1", v.r(r))
+	default:
+		a.op("VCMPPS", zeroLess, a.row(z, v, i), v.r(zero), v.r(r))
+		a.op("VANDPS", a.row(g, v, i), v.r(r), v.r(r))
 	}
-	a.op("VCMPPS", zeroLess, z, v.r(zero), v.r(r))
-	a.op("VANDPS", g, v.r(r), v.r(r))
 }

@@ -56,7 +56,7 @@ func (a *asm) roundRows() {
 			a.bytes(cvtBF16, b.vec, i, 0, i)
 		}
 		for i := range b.n {
-			a.op("VMOVUPS", vec{reg: half}.r(i), at("DI", b.vec, i))
+			a.op("VMOVUPS", vec{reg: half}.r(i), a.at("DI", b.vec, i))
 		}
 	})
 	a.advance([]stride{{"DI", "ys"}, {"SI", "xs"}})
@@ -87,11 +87,11 @@ func (a *asm) pairRows() {
 		}
 		for i := range b.n {
 			x, y := 2*i, 2*i+1
-			a.load(b.vec, at("SI", b.vec, i), x)
-			a.load(b.vec, at("R9", b.vec, i), y)
+			a.load(b.vec, a.at("SI", b.vec, i), x)
+			a.load(b.vec, a.at("R9", b.vec, i), y)
 			a.bytes(cvt2BF16, b.vec, x, y, x)
 			a.op("VPERMW", b.r(x), b.r(index), b.r(x))
-			a.store(b.vec, x, at("DI", b.vec, i))
+			a.store(b.vec, x, a.at("DI", b.vec, i))
 		}
 	})
 	a.op("ADDQ", "R11", "DI")

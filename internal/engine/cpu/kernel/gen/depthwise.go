@@ -24,7 +24,7 @@ func (a *asm) depthwise() {
 	a.op("MOVQ", "DepthwiseArgs_Weights(R8)", "SI")
 	a.op("MOVQ", "DepthwiseArgs_RowStep(R8)", "R13")
 	a.op("MOVQ", "DepthwiseArgs_C(R8)", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", a.depthwiseBlocks(), func(b block) {
 		four, one, single, done := a.label("four"), a.label("one"), a.label("single"), a.label("pixels")
@@ -58,7 +58,7 @@ func (a *asm) depthwiseGroup(b block, lo, hi, pixels int) {
 	a.op("JEQ", bias)
 	for p := range pixels {
 		for v := range b.n {
-			a.load(b.vec, at("R10", b.vec, v), p*b.n+v)
+			a.load(b.vec, a.at("R10", b.vec, v), p*b.n+v)
 		}
 	}
 	a.op("JMP", start)
@@ -75,11 +75,11 @@ func (a *asm) depthwiseGroup(b block, lo, hi, pixels int) {
 	a.op("MOVQ", "(DI)(R9*8)", "R10")
 	a.op("ADDQ", "R12", "R10")
 	for v := range b.n {
-		a.load(b.vec, at("R11", b.vec, v), weight+v)
+		a.load(b.vec, a.at("R11", b.vec, v), weight+v)
 	}
 	for p := range pixels {
 		for v := range b.n {
-			a.op("VFMADD231PS", at("R10", b.vec, v), b.r(weight+v), b.r(p*b.n+v))
+			a.opRow("VFMADD231PS", "R10", b.vec, v, weight+b.n+v, b.r(weight+v), b.r(p*b.n+v))
 		}
 		if p < pixels-1 {
 			a.op("ADDQ", "R13", "R10")
@@ -93,7 +93,7 @@ func (a *asm) depthwiseGroup(b block, lo, hi, pixels int) {
 			r := p*b.n + v
 			a.max(b.vec, lo, r)
 			a.min(b.vec, hi, r)
-			a.store(b.vec, r, at("R15", b.vec, v))
+			a.storeRow(b.vec, r, "R15", v)
 		}
 		a.op("ADDQ", "DepthwiseArgs_OutStep(R8)", "R15")
 		a.op("ADDQ", "R13", "R12")
@@ -125,7 +125,7 @@ func (a *asm) depthwiseTaps(count int) {
 	a.op("MOVQ", "DepthwiseGradArgs_XStep(R8)", "R13")
 	a.op("MOVQ", "DepthwiseGradArgs_DYStep(R8)", "R15")
 	a.op("MOVQ", "DepthwiseGradArgs_C(R8)", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", widths, func(b block) {
 		dy := count * b.n
@@ -135,7 +135,7 @@ func (a *asm) depthwiseTaps(count int) {
 		a.op("MOVQ", "DepthwiseGradArgs_Sum(R8)", "SI")
 		for t := range count {
 			for v := range b.n {
-				a.load(b.vec, at("SI", b.vec, v), t*b.n+v)
+				a.load(b.vec, a.at("SI", b.vec, v), t*b.n+v)
 			}
 			a.op("ADDQ", "R11", "SI")
 		}
@@ -150,12 +150,12 @@ func (a *asm) depthwiseTaps(count int) {
 		a.op("MOVQ", "DepthwiseGradArgs_Pixels(R8)", "DX")
 		a.mark(loop)
 		for v := range b.n {
-			a.load(b.vec, at("R9", b.vec, v), dy+v)
+			a.loadRow(b.vec, "R9", v, dy+v)
 		}
 		a.op("MOVQ", "DI", "R10")
 		for t := range count {
 			for v := range b.n {
-				a.op("VFMADD231PS", at("R10", b.vec, v), b.r(dy+v), b.r(t*b.n+v))
+				a.opRow("VFMADD231PS", "R10", b.vec, v, dy+b.n+v, b.r(dy+v), b.r(t*b.n+v))
 			}
 			if t < count-1 {
 				a.op("ADDQ", "R12", "R10")
@@ -168,7 +168,7 @@ func (a *asm) depthwiseTaps(count int) {
 		a.op("MOVQ", "DepthwiseGradArgs_Sum(R8)", "SI")
 		for t := range count {
 			for v := range b.n {
-				a.store(b.vec, t*b.n+v, at("SI", b.vec, v))
+				a.store(b.vec, t*b.n+v, a.at("SI", b.vec, v))
 			}
 			a.op("ADDQ", "R11", "SI")
 		}

@@ -20,7 +20,7 @@ func (a *asm) maxPoolRow() {
 	a.op("VMOVD", "AX", "X0")
 	a.op("VPBROADCASTD", "X0", a.wide.r(one))
 	a.get("out", "DI", "args", "R8", "rows", "R9", "c", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", a.pools(), func(b block) {
 		// value, arg and scratch of vector i; number is the row's.
@@ -29,7 +29,7 @@ func (a *asm) maxPoolRow() {
 		number := 4 * b.n
 		a.op("MOVQ", "(R9)", "SI")
 		for i := range b.n {
-			a.load(b.vec, at("SI", b.vec, i), value(i))
+			a.loadRow(b.vec, "SI", i, value(i))
 			a.zero(arg(i))
 		}
 		a.zero(number)
@@ -42,7 +42,7 @@ func (a *asm) maxPoolRow() {
 		a.op("VPADDD", b.r(one), b.r(number), b.r(number))
 		for i := range b.n {
 			x, m := 4*i+2, 4*i+3
-			a.load(b.vec, at("SI", b.vec, i), x)
+			a.loadRow(b.vec, "SI", i, x)
 			const less, unordered = "$0x11", "$0x03" // LT_OQ, UNORD_Q
 			if a.masks {
 				a.op("VCMPPS", less, b.r(x), b.r(value(i)), "K1")
@@ -63,7 +63,7 @@ func (a *asm) maxPoolRow() {
 		a.op("JMP", loop)
 		a.mark(done)
 		for i := range b.n {
-			a.store(b.vec, value(i), at("DI", b.vec, i))
+			a.storeRow(b.vec, value(i), "DI", i)
 		}
 		skip := a.label("unwanted")
 		a.op("TESTQ", "R8", "R8")
@@ -88,7 +88,7 @@ func (a *asm) maxPoolRow() {
 
 func (a *asm) maxPoolGradRow() {
 	a.get("dx", "DI", "entries", "R9", "c", "CX")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.op("XORL", "R10", "R10") // bytes to the current block of args
 	a.blocks("CX", a.pools(), func(b block) {
@@ -111,18 +111,18 @@ func (a *asm) maxPoolGradRow() {
 			a.op("VPMOVZXBD", argAt("R8", b.vec, i), b.r(m))
 			if a.masks {
 				a.op("VPCMPEQD", b.r(place), b.r(m), "K1")
-				a.op("VADDPS", at("SI", b.vec, i), b.r(sum), "K1", b.r(sum))
+				a.opRow("VADDPS", "SI", b.vec, i, place+1+i, b.r(sum), "K1", b.r(sum))
 				continue
 			}
 			a.op("VPCMPEQD", b.r(place), b.r(m), b.r(m))
-			a.op("VANDPS", at("SI", b.vec, i), b.r(m), b.r(m))
+			a.op("VANDPS", a.row("SI", b.vec, i), b.r(m), b.r(m))
 			a.op("VADDPS", b.r(m), b.r(sum), b.r(sum))
 		}
 		a.op("ADDQ", "$PoolEntry__size", "AX")
 		a.op("JMP", loop)
 		a.mark(done)
 		for i := range b.n {
-			a.store(b.vec, 2*i, at("DI", b.vec, i))
+			a.storeRow(b.vec, 2*i, "DI", i)
 		}
 		a.op("ADDQ", b.n*b.lanes, "R10")
 	})

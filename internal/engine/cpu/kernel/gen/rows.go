@@ -19,23 +19,23 @@ func (a *asm) moments() {
 		}
 		a.down([]string{"x"}, x, func() {
 			for i := range n {
-				a.op("VADDPS", at("SI", b.vec, i), b.r(mean+i), b.r(mean+i))
+				a.opRow("VADDPS", "SI", b.vec, i, value+i%3, b.r(mean+i), b.r(mean+i))
 			}
 		})
 		for i := range n {
 			a.op("VDIVPS", b.r(count), b.r(mean+i), b.r(mean+i))
-			a.store(b.vec, mean+i, at("R8", b.vec, i))
+			a.store(b.vec, mean+i, a.at("R8", b.vec, i))
 		}
 		a.down([]string{"x"}, x, func() {
 			for i := range n {
 				v := value + i%3
-				a.load(b.vec, at("SI", b.vec, i), v)
+				a.loadRow(b.vec, "SI", i, v)
 				a.op("VSUBPS", b.r(mean+i), b.r(v), b.r(v))
 				a.op("VFMADD231PS", b.r(v), b.r(v), b.r(sum+i))
 			}
 		})
 		for i := range n {
-			a.store(b.vec, sum+i, at("R9", b.vec, i))
+			a.store(b.vec, sum+i, a.at("R9", b.vec, i))
 		}
 	})
 }
@@ -48,12 +48,12 @@ func (a *asm) sums(out string, finish func(v vec, r int)) {
 		}
 		a.down([]string{"x"}, []stride{{"SI", "xs"}}, func() {
 			for i := range b.n {
-				a.op("VADDPS", at("SI", b.vec, i), b.r(i), b.r(i))
+				a.opRow("VADDPS", "SI", b.vec, i, b.n+i%3, b.r(i), b.r(i))
 			}
 		})
 		for i := range b.n {
 			finish(b.vec, i)
-			a.store(b.vec, i, at("R8", b.vec, i))
+			a.store(b.vec, i, a.at("R8", b.vec, i))
 		}
 	})
 }
@@ -78,14 +78,14 @@ func (a *asm) scaleShift() {
 		a.eachRow(operands, func(b block) {
 			for i := range b.n {
 				v, s := i, b.n+i
-				a.load(b.vec, at("SI", b.vec, i), v)
-				a.load(b.vec, at("R9", b.vec, i), s)
-				a.op("VFMADD213PS", at("R10", b.vec, i), b.r(s), b.r(v))
+				a.loadRow(b.vec, "SI", i, v)
+				a.load(b.vec, a.at("R9", b.vec, i), s)
+				a.op("VFMADD213PS", a.at("R10", b.vec, i), b.r(s), b.r(v))
 				if residual {
-					a.op("VADDPS", at("R8", b.vec, i), b.r(v), b.r(v))
+					a.opRow("VADDPS", "R8", b.vec, i, s, b.r(v), b.r(v))
 				}
 				a.max(b.vec, lo, v)
-				a.store(b.vec, v, at("DI", b.vec, i))
+				a.storeRow(b.vec, v, "DI", i)
 			}
 		})
 	}
@@ -124,7 +124,7 @@ func (a *asm) normGradSums() {
 			for i := range n {
 				a.zero(s0 + i)
 				a.zero(s1 + i)
-				a.load(b.vec, at("R10", b.vec, i), mean+i)
+				a.load(b.vec, a.at("R10", b.vec, i), mean+i)
 			}
 			pairs := min(n, (zero-temp)/2)
 			a.down(from, operands, func() {
@@ -132,19 +132,19 @@ func (a *asm) normGradSums() {
 					g := temp + 2*(i%pairs)
 					x := g + 1
 					if mask {
-						a.masked(b.vec, at("DI", b.vec, i), at("R8", b.vec, i), zero, g)
+						a.masked(b.vec, "DI", "R8", i, zero, g)
 					} else {
-						a.load(b.vec, at("DI", b.vec, i), g)
+						a.loadRow(b.vec, "DI", i, g)
 					}
-					a.load(b.vec, at("SI", b.vec, i), x)
+					a.loadRow(b.vec, "SI", i, x)
 					a.op("VSUBPS", b.r(mean+i), b.r(x), b.r(x))
 					a.op("VADDPS", b.r(g), b.r(s0+i), b.r(s0+i))
 					a.op("VFMADD231PS", b.r(g), b.r(x), b.r(s1+i))
 				}
 			})
 			for i := range n {
-				a.store(b.vec, s0+i, at("R11", b.vec, i))
-				a.store(b.vec, s1+i, at("R12", b.vec, i))
+				a.store(b.vec, s0+i, a.at("R11", b.vec, i))
+				a.store(b.vec, s1+i, a.at("R12", b.vec, i))
 			}
 		})
 	}
@@ -167,20 +167,20 @@ func (a *asm) normGrad() {
 		a.eachRow(operands, func(b block) {
 			for i := range b.n {
 				x, g, t := 3*i, 3*i+1, 3*i+2
-				a.load(b.vec, at("R9", b.vec, i), x)
+				a.loadRow(b.vec, "R9", i, x)
 				if mask {
-					a.masked(b.vec, at("SI", b.vec, i), at("R8", b.vec, i), zero, g)
+					a.masked(b.vec, "SI", "R8", i, zero, g)
 				} else {
-					a.load(b.vec, at("SI", b.vec, i), g)
+					a.loadRow(b.vec, "SI", i, g)
 				}
-				a.op("VSUBPS", at("R15", b.vec, i), b.r(x), b.r(x))
-				a.load(b.vec, at("R12", b.vec, i), t)
-				a.op("VFMADD213PS", at("R13", b.vec, i), b.r(t), b.r(x))
-				a.op("VFMADD231PS", at("R11", b.vec, i), b.r(g), b.r(x))
+				a.op("VSUBPS", a.at("R15", b.vec, i), b.r(x), b.r(x))
+				a.load(b.vec, a.at("R12", b.vec, i), t)
+				a.op("VFMADD213PS", a.at("R13", b.vec, i), b.r(t), b.r(x))
+				a.op("VFMADD231PS", a.at("R11", b.vec, i), b.r(g), b.r(x))
 				if residual {
-					a.store(b.vec, g, at("R10", b.vec, i))
+					a.storeRow(b.vec, g, "R10", i)
 				}
-				a.store(b.vec, x, at("DI", b.vec, i))
+				a.storeRow(b.vec, x, "DI", i)
 			}
 		})
 	}
@@ -195,8 +195,8 @@ func (a *asm) reluGrad() {
 	a.get("dx", "DI", "dy", "SI", "z", "R8")
 	a.eachRow([]stride{{"DI", "dxs"}, {"SI", "dys"}, {"R8", "zs"}}, func(b block) {
 		for i := range b.n {
-			a.masked(b.vec, at("SI", b.vec, i), at("R8", b.vec, i), zero, i)
-			a.store(b.vec, i, at("DI", b.vec, i))
+			a.masked(b.vec, "SI", "R8", i, zero, i)
+			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
 }
@@ -205,9 +205,9 @@ func (a *asm) addRows() {
 	a.get("y", "DI", "a", "SI", "b", "R8")
 	a.eachRow([]stride{{"DI", "ys"}, {"SI", "as"}, {"R8", "bs"}}, func(b block) {
 		for i := range b.n {
-			a.load(b.vec, at("SI", b.vec, i), i)
-			a.op("VADDPS", at("R8", b.vec, i), b.r(i), b.r(i))
-			a.store(b.vec, i, at("DI", b.vec, i))
+			a.loadRow(b.vec, "SI", i, i)
+			a.opRow("VADDPS", "R8", b.vec, i, b.n+i, b.r(i), b.r(i))
+			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
 }
@@ -219,10 +219,10 @@ func (a *asm) clampRows() {
 	a.get("y", "DI", "x", "SI")
 	a.eachRow([]stride{{"DI", "ys"}, {"SI", "xs"}}, func(b block) {
 		for i := range b.n {
-			a.load(b.vec, at("SI", b.vec, i), i)
+			a.loadRow(b.vec, "SI", i, i)
 			a.max(b.vec, lo, i)
 			a.min(b.vec, hi, i)
-			a.store(b.vec, i, at("DI", b.vec, i))
+			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
 }
@@ -231,8 +231,8 @@ func (a *asm) copyRows() {
 	a.get("y", "DI", "x", "SI")
 	a.eachRow([]stride{{"DI", "ys"}, {"SI", "xs"}}, func(b block) {
 		for i := range b.n {
-			a.load(b.vec, at("SI", b.vec, i), i)
-			a.store(b.vec, i, at("DI", b.vec, i))
+			a.loadRow(b.vec, "SI", i, i)
+			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
 }
@@ -242,7 +242,7 @@ func (a *asm) zeroRows() {
 	a.get("y", "DI")
 	a.eachRow([]stride{{"DI", "ys"}}, func(b block) {
 		for i := range b.n {
-			a.store(b.vec, 0, at("DI", b.vec, i))
+			a.storeRow(b.vec, 0, "DI", i)
 		}
 	})
 }
@@ -253,8 +253,8 @@ func (a *asm) fillRows() {
 	a.get("y", "DI", "v", "SI")
 	a.eachRow([]stride{{"DI", "ys"}}, func(b block) {
 		for i := range b.n {
-			a.op("VMULPS", at("SI", b.vec, i), b.r(scale), b.r(i))
-			a.store(b.vec, i, at("DI", b.vec, i))
+			a.op("VMULPS", a.at("SI", b.vec, i), b.r(scale), b.r(i))
+			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
 }
@@ -274,18 +274,18 @@ func (a *asm) sgd() {
 		a.blocks("CX", []block{{a.wide, 3}, {a.wide, 1}, {scalar, 1}}, func(b block) {
 			for i := range b.n {
 				w, d, v := 3*i, 3*i+1, 3*i+2
-				a.load(b.vec, at("DI", b.vec, i), w)
-				a.op(b.op("VMUL"), at("SI", b.vec, i), b.r(gscale), b.r(d))
+				a.load(b.vec, a.at("DI", b.vec, i), w)
+				a.op(b.op("VMUL"), a.at("SI", b.vec, i), b.r(gscale), b.r(d))
 				a.op(b.op("VFMADD231"), b.r(w), b.r(decay), b.r(d))
 				if velocity && !first {
-					a.load(b.vec, at("R8", b.vec, i), v)
+					a.load(b.vec, a.at("R8", b.vec, i), v)
 					a.op(b.op("VFMADD231"), b.r(v), b.r(momentum), b.r(d))
 				}
 				if velocity {
-					a.store(b.vec, d, at("R8", b.vec, i))
+					a.store(b.vec, d, a.at("R8", b.vec, i))
 				}
 				a.op(b.op("VFNMADD231"), b.r(d), b.r(lr), b.r(w))
-				a.store(b.vec, w, at("DI", b.vec, i))
+				a.store(b.vec, w, a.at("DI", b.vec, i))
 			}
 		})
 		a.ret()

@@ -43,6 +43,36 @@ func (t tileShape) multiply(r, v int) {
 	t.bytes(dpBF16, t.wide, r*t.nv+v, t.valueReg(r), t.rows*t.nv+v)
 }
 
+// addRow and putRow are add and put of a vector of a row of values.
+func (t tileShape) addRow(base, index string, r, v int) {
+	if !t.half {
+		t.add(t.vecAt(v)+"("+base+")("+index+"*1)", r, v)
+		return
+	}
+	mem := offset(v*t.wide.bytes()/2) + "(" + base + ")(" + index + "*1)"
+	if t.mask(v) {
+		t.op("VPMOVZXWD.Z", mem, "K1", t.panel(v))
+	} else {
+		t.op("VPMOVZXWD", mem, t.panel(v))
+	}
+	t.op("VPSLLD", "$16", t.panel(v), t.panel(v))
+	t.op("VADDPS", t.panel(v), t.sum(r, v), t.sum(r, v))
+}
+
+func (t tileShape) putRow(r, v int, base, index string) {
+	if !t.half {
+		t.put(r, v, t.vecAt(v)+"("+base+")("+index+"*1)")
+		return
+	}
+	mem, sum := offset(v*t.wide.bytes()/2)+"("+base+")("+index+"*1)", r*t.nv+v
+	t.bytes(cvtBF16, t.wide, sum, 0, sum)
+	if t.mask(v) {
+		t.op("VMOVDQU16", t.wide.half(sum), "K1", mem)
+	} else {
+		t.op("VMOVDQU16", t.wide.half(sum), mem)
+	}
+}
+
 // add adds memory to a sum, the last vector under the mask.
 func (t tileShape) add(mem string, r, v int) {
 	if t.mask(v) {
@@ -176,7 +206,7 @@ func (t tileShape) tile() {
 	for r := range t.rows {
 		t.op("MOVQ", offset(8*r)+"(DX)", "DI")
 		for v := range t.nv {
-			t.add(t.vecAt(v)+"(DI)(SI*1)", r, v)
+			t.addRow("DI", "SI", r, v)
 		}
 	}
 	t.mark(skip)
@@ -187,7 +217,7 @@ func (t tileShape) tile() {
 	for r := range t.rows {
 		t.op("MOVQ", offset(8*r)+"(DX)", "DI")
 		for v := range t.nv {
-			t.put(r, v, t.vecAt(v)+"(DI)(BX*1)")
+			t.putRow(r, v, "DI", "BX")
 		}
 	}
 	t.ret()

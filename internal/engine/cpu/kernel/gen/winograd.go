@@ -74,23 +74,24 @@ func (a *asm) constants(values ...float32) []int {
 func (a *asm) table(n int) func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
 		a.op("MOVQ", offset(8*(i*n+j))+"(SI)", "AX")
-		a.load(v, "(AX)(BX*1)", r)
+		a.loadRow(v, "AX", 0, r)
 	}
 }
 
 // planes stores a tile's values in order, a plane each: R9 goes from one to the next.
 func (a *asm) planes() func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
-		if i == 0 && j == 0 && a.pairs {
+		if i == 0 && j == 0 && a.pairs && !a.half {
 			a.op("MOVQ", "BX", "R9")
 			a.op("SHRQ", 1, "R9")
 			a.op("ADDQ", "DI", "R9")
 		} else if i == 0 && j == 0 {
-			a.op("LEAQ", "(DI)(BX*1)", "R9")
+			a.op("LEAQ", a.row("DI", v, 0), "R9")
 		}
 		if a.pairs {
-			a.bytes(cvtBF16, v, r, 0, r)
-			a.op("VMOVUPS", vec{reg: map[string]string{"Z": "Y", "Y": "X"}[v.reg]}.r(r), "(R9)")
+			const rounded = 20
+			a.bytes(cvtBF16, v, rounded, 0, r)
+			a.op("VMOVUPS", v.half(rounded), "(R9)")
 		} else {
 			a.store(v, r, "(R9)")
 		}
@@ -103,7 +104,7 @@ func (a *asm) fromPlanes(n int) func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
 		switch {
 		case i == 0 && j == 0:
-			a.op("LEAQ", "(SI)(BX*1)", "R11")
+			a.op("LEAQ", a.at("SI", v, 0), "R11")
 			a.op("MOVQ", "R11", "R9")
 		case i == 0:
 			a.op("ADDQ", "R8", "R11")
@@ -118,7 +119,7 @@ func (a *asm) fromPlanes(n int) func(v vec, i, j, r int) {
 func (a *asm) winoInput() {
 	line := a.inputLine()
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.winograd(6, 6, line, a.table(6), a.planes())
 }
 
@@ -161,7 +162,7 @@ func (a *asm) winoOutput() {
 	lo := a.regs - 7
 	a.broadcast("lo", lo)
 	a.get("dst", "DI", "src", "SI", "ss", "R8", "c", "CX", "scratch", "R15", "bias", "R12", "add", "R13")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("LEAQ", "(R8)(R8*2)", "R10")
 	a.op("ADDQ", "R10", "R10") // six strides
 	line := func(a *asm, v vec, free int, load func(int) int, store func(i, r int)) {
@@ -187,13 +188,13 @@ func (a *asm) winoOutput() {
 	loop := func(add bool) {
 		a.winograd(6, 4, line, a.fromPlanes(6), func(v vec, i, j, r int) {
 			a.op("MOVQ", offset(8*(i*4+j))+"(DI)", "AX")
-			a.op("VADDPS", "(R12)(BX*1)", v.r(r), v.r(r))
+			a.op("VADDPS", a.at("R12", v, 0), v.r(r), v.r(r))
 			if add {
 				a.op("MOVQ", offset(8*(i*4+j))+"(R13)", "R14")
-				a.op("VADDPS", "(R14)(BX*1)", v.r(r), v.r(r))
+				a.opRow("VADDPS", "R14", v, 0, 8, v.r(r), v.r(r))
 			}
 			a.max(v, lo, r)
-			a.store(v, r, "(AX)(BX*1)")
+			a.storeRow(v, r, "AX", 0)
 		})
 	}
 	a.op("TESTQ", "R13", "R13")
@@ -207,12 +208,12 @@ func (a *asm) winoOutput() {
 func (a *asm) winoWeight() {
 	c := a.constants(1/(wa2*wb2), 1/wna, wa/wna, wa2/wna, 1/wnb, wb/wnb, wb2/wnb)
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "ss", "R13", "n", "CX", "scratch", "R15")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("LEAQ", "(R13)(R13*2)", "R10")
 	from := func(v vec, i, j, r int) {
 		switch {
 		case i == 0 && j == 0:
-			a.op("LEAQ", "(SI)(BX*1)", "R11")
+			a.op("LEAQ", a.at("SI", v, 0), "R11")
 			a.op("MOVQ", "R11", "R9")
 		case i == 0:
 			a.op("ADDQ", "R13", "R11")
@@ -243,7 +244,7 @@ func (a *asm) winoWeight() {
 func (a *asm) winoGradOutput() {
 	line := a.gradOutputLine()
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.winograd(4, 6, line, a.table(4), a.planes())
 }
 
@@ -271,7 +272,7 @@ func (a *asm) gradOutputLine() pass {
 func (a *asm) winoGradWeight() {
 	c := a.constants(1/(wa2*wb2), 1/wna, wa/wna, wa2/wna, 1/wnb, wb/wnb, wb2/wnb)
 	a.get("dst", "DI", "ds", "R13", "src", "SI", "ss", "R8", "n", "CX", "scratch", "R15")
-	a.op("SHLQ", 2, "CX")
+	a.rowBytes("CX")
 	a.op("LEAQ", "(R8)(R8*2)", "R10")
 	a.op("ADDQ", "R10", "R10")
 	loop := func(acc bool) {
@@ -294,7 +295,7 @@ func (a *asm) winoGradWeight() {
 			store(2, p[5])
 		}, a.fromPlanes(6), func(v vec, i, j, r int) {
 			if i == 0 && j == 0 {
-				a.op("LEAQ", "(DI)(BX*1)", "R9")
+				a.op("LEAQ", a.row("DI", v, 0), "R9")
 			}
 			if acc {
 				a.op("VADDPS", "(R9)", v.r(r), v.r(r))
