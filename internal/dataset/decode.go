@@ -26,6 +26,18 @@ const DefaultMaxPixels = 89_478_485
 type DecodeOptions struct {
 	MaxPixels  int  // width times height; 0 is DefaultMaxPixels
 	IgnoreEXIF bool // leave the orientation tag alone, as torchvision's ImageFolder does
+	// Enough lets JPEGs be read at a half, a quarter or an eighth of their size, as
+	// long as the shorter side keeps so many pixels; 0 reads all of every picture.
+	Enough int
+}
+
+// shrink is what the picture's size may be divided by.
+func (o DecodeOptions) shrink(w, h int) int {
+	by := 1
+	for o.Enough > 0 && by < 8 && min(w, h) >= 2*by*o.Enough {
+		by *= 2
+	}
+	return by
 }
 
 // ErrNotPicture is the error of bytes in no format Graft reads.
@@ -36,7 +48,7 @@ type format struct {
 	name   string
 	magic  []string // ? stands for any byte
 	header func(io.Reader) (image.Config, error)
-	decode func([]byte) (*transform.Picture, error)
+	decode func(data []byte, shrink int) (*transform.Picture, error)
 }
 
 var formats = []format{
@@ -118,7 +130,7 @@ func Decode(data []byte, o DecodeOptions) (p *transform.Picture, err error) {
 	}
 	f, _ := sniff(data)
 	defer caught(&err)
-	if p, err = f.decode(data); err != nil {
+	if p, err = f.decode(data, o.shrink(w, h)); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "short Huffman data") {
 			return nil, fmt.Errorf("the %s file is cut short", name)
 		}
@@ -137,8 +149,8 @@ func caught(err *error) {
 	}
 }
 
-func with(decode func(io.Reader) (image.Image, error)) func([]byte) (*transform.Picture, error) {
-	return func(data []byte) (*transform.Picture, error) {
+func with(decode func(io.Reader) (image.Image, error)) func([]byte, int) (*transform.Picture, error) {
+	return func(data []byte, _ int) (*transform.Picture, error) {
 		img, err := decode(bytes.NewReader(data))
 		if err != nil {
 			return nil, err
@@ -148,7 +160,7 @@ func with(decode func(io.Reader) (image.Image, error)) func([]byte) (*transform.
 }
 
 // decodeWebP knows, where image/color does not, that WebP's luma has studio range.
-func decodeWebP(data []byte) (*transform.Picture, error) {
+func decodeWebP(data []byte, _ int) (*transform.Picture, error) {
 	img, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, err

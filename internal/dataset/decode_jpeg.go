@@ -4,18 +4,24 @@ import (
 	"bytes"
 	"errors"
 	"image"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"io"
 
+	"graft/internal/jpeg"
 	"graft/internal/transform"
 )
 
-// decodeJPEG reads a JPEG; one that lacks only its end marker is whole.
-func decodeJPEG(data []byte) (*transform.Picture, error) {
-	img, err := jpeg.Decode(bytes.NewReader(data))
+// decodeJPEG reads a JPEG at 1/shrink of its size; one that lacks only its end
+// marker is whole. What package jpeg leaves is read by the standard library's
+// decoder, at full size, which also says what is wrong with a damaged file.
+func decodeJPEG(data []byte, shrink int) (*transform.Picture, error) {
+	img, err := jpeg.Decode(data, shrink)
+	if errors.Is(err, jpeg.ErrOther) {
+		img, err = stdjpeg.Decode(bytes.NewReader(data))
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		// Data that were cut inside a scan fail with an end marker too.
-		img, err = jpeg.Decode(io.MultiReader(bytes.NewReader(data), bytes.NewReader([]byte{0xff, 0xd9})))
+		img, err = stdjpeg.Decode(io.MultiReader(bytes.NewReader(data), bytes.NewReader([]byte{0xff, 0xd9})))
 	}
 	if err != nil {
 		return nil, err
@@ -50,52 +56,67 @@ func clamp8(v int32) uint8 {
 	return uint8(v)
 }
 
-// fromYCbCr converts to RGB. Chroma of half the width, or half both ways, is
+// fromYCbCr converts to RGB. Chroma of half the width, half the height or both is
 // enlarged with libjpeg's triangle filter ("fancy upsampling", jdsample.c); other
 // ratios take the nearest sample. studio says that luma spans 16 to 235, as in
 // WebP, not all 8 bits, as in JPEG.
 func fromYCbCr(p *transform.Picture, m *image.YCbCr, studio bool) {
 	b := m.Rect
-	cb, cr := make([]uint8, p.W+2), make([]uint8, p.W+2)
+	chroma := make([]uint32, p.W+1)
 	up := newUpsampler(m, p)
 	for y := range p.H {
-		up.line(cb, m.Cb, y)
-		up.line(cr, m.Cr, y)
+		up.line(chroma, y)
 		luma := m.Y[m.YOffset(b.Min.X, b.Min.Y+y):][:p.W]
 		out := p.Pix[y*p.W*3:][:p.W*3]
 		if studio {
-			studioLine(out, luma, cb, cr)
-			continue
+			studioLine(out, luma, chroma)
+		} else {
+			colourLine(out, luma, chroma)
 		}
-		for x, l := range luma {
-			v, r, bl := int32(l), cr[x], cb[x]
-			q := out[x*3 : x*3+3 : x*3+3]
-			q[0] = clamp8(v + crRed[r])
-			q[1] = clamp8(v + (cbGreen[bl]+crGreen[r])>>16)
-			q[2] = clamp8(v + cbBlue[bl])
+	}
+}
+
+// colourLine converts one row.
+func colourLine(out, luma []uint8, chroma []uint32) {
+	chroma = chroma[:len(luma)]
+	for x, l := range luma {
+		v, b, r := int32(l), uint8(chroma[x]), uint8(chroma[x]>>16)
+		red, green, blue := v+crRed[r], v+(cbGreen[b]+crGreen[r])>>16, v+cbBlue[b]
+		if uint32(red|green|blue) > 255 {
+			red, green, blue = int32(clamp8(red)), int32(clamp8(green)), int32(clamp8(blue))
 		}
+		q := out[x*3:]
+		_ = q[2]
+		q[0], q[1], q[2] = uint8(red), uint8(green), uint8(blue)
 	}
 }
 
 // studioLine converts one row with libwebp's fixed-point constants (dsp/yuv.h).
-func studioLine(out, luma, cb, cr []uint8) {
+func studioLine(out, luma []uint8, chroma []uint32) {
 	part := func(v uint8, k int32) int32 { return int32(v) * k >> 8 }
 	for x, l := range luma {
-		y := part(l, 19077)
+		y, cb, cr := part(l, 19077), uint8(chroma[x]), uint8(chroma[x]>>16)
 		q := out[x*3 : x*3+3 : x*3+3]
-		q[0] = clamp8((y + part(cr[x], 26149) - 14234) >> 6)
-		q[1] = clamp8((y - part(cb[x], 6419) - part(cr[x], 13320) + 8708) >> 6)
-		q[2] = clamp8((y + part(cb[x], 33050) - 17685) >> 6)
+		q[0] = clamp8((y + part(cr, 26149) - 14234) >> 6)
+		q[1] = clamp8((y - part(cb, 6419) - part(cr, 13320) + 8708) >> 6)
+		q[2] = clamp8((y + part(cb, 33050) - 17685) >> 6)
 	}
 }
 
+// An upsampler enlarges both chroma planes at once: a pair of samples is a word,
+// Cb in its lower half and Cr in the upper, so that sums of 12 bits have room.
 type upsampler struct {
 	m    *image.YCbCr
 	w, h int // of the picture
 	cw   int // chroma samples a row, and rows
 	ch   int
-	sums []int32
+	both []uint32 // a row of chroma
 }
+
+const (
+	both1  = 1 | 1<<16
+	bytes2 = 255 * both1
+)
 
 func newUpsampler(m *image.YCbCr, p *transform.Picture) *upsampler {
 	u := &upsampler{m: m, w: p.W, h: p.H, cw: p.W, ch: p.H}
@@ -104,30 +125,70 @@ func newUpsampler(m *image.YCbCr, p *transform.Picture) *upsampler {
 		u.cw, u.ch = (p.W+1)/2, (p.H+1)/2
 	case image.YCbCrSubsampleRatio422:
 		u.cw = (p.W + 1) / 2
+	case image.YCbCrSubsampleRatio440:
+		u.ch = (p.H + 1) / 2
 	}
-	u.sums = make([]int32, u.cw)
+	u.both = make([]uint32, u.cw)
 	return u
 }
 
 // line fills to with the chroma of picture row y.
-func (u *upsampler) line(to []uint8, plane []uint8, y int) {
+func (u *upsampler) line(to []uint32, y int) {
 	switch u.m.SubsampleRatio {
 	case image.YCbCrSubsampleRatio444:
-		copy(to, plane[y*u.m.CStride:][:u.w])
+		u.row(to, y)
 	case image.YCbCrSubsampleRatio422:
-		u.half(to, plane[y*u.m.CStride:][:u.cw])
+		u.row(u.both, y)
+		u.half(to)
+	case image.YCbCrSubsampleRatio440:
+		u.between(to, y)
+		for x := range to[:u.cw] {
+			to[x] = (to[x] + uint32(1+y%2)*both1) >> 2 & bytes2
+		}
 	case image.YCbCrSubsampleRatio420:
-		u.quarter(to, plane, y)
+		if u.cw < 3 {
+			u.row(u.both, y/2)
+			u.half(to)
+			return
+		}
+		u.between(u.both, y)
+		u.quarter(to)
 	default:
 		for x := range u.w {
-			to[x] = plane[u.m.COffset(u.m.Rect.Min.X+x, u.m.Rect.Min.Y+y)]
+			at := u.m.COffset(u.m.Rect.Min.X+x, u.m.Rect.Min.Y+y)
+			to[x] = uint32(u.m.Cb[at]) | uint32(u.m.Cr[at])<<16
 		}
 	}
 }
 
+// row is a row of chroma as it is.
+func (u *upsampler) row(to []uint32, y int) {
+	cb := u.m.Cb[y*u.m.CStride:][:u.cw]
+	cr := u.m.Cr[y*u.m.CStride:][:len(cb)]
+	to = to[:len(cb)]
+	for x, b := range cb {
+		to[x] = uint32(b) | uint32(cr[x])<<16
+	}
+}
+
+// between weighs the two rows of chroma that picture row y lies between: three
+// times the nearer and once the other.
+func (u *upsampler) between(to []uint32, y int) {
+	near := y / 2
+	far := min(max(near-1+y%2*2, 0), u.ch-1)
+	at := near * u.m.CStride
+	cb, cr := u.m.Cb[at:][:u.cw], u.m.Cr[at:][:u.cw]
+	at = far * u.m.CStride
+	cb2, cr2 := u.m.Cb[at:][:len(cb)], u.m.Cr[at:][:len(cb)]
+	to, cr = to[:len(cb)], cr[:len(cb)]
+	for x, b := range cb {
+		to[x] = (uint32(b)|uint32(cr[x])<<16)*3 + (uint32(cb2[x]) | uint32(cr2[x])<<16)
+	}
+}
+
 // half is h2v1_fancy_upsample: 3/4 of the nearer sample, 1/4 of the other.
-func (u *upsampler) half(to, c []uint8) {
-	n := len(c)
+func (u *upsampler) half(to []uint32) {
+	c, n := u.both, u.cw
 	if n < 3 { // libjpeg takes plain replication for the narrowest pictures
 		for x := range u.w {
 			to[x] = c[x/2]
@@ -135,46 +196,28 @@ func (u *upsampler) half(to, c []uint8) {
 		return
 	}
 	for i, v := range c {
-		at := int(v) * 3
 		left, right := v, v
 		if i > 0 {
-			left = uint8((at + int(c[i-1]) + 1) >> 2)
+			left = (v*3 + c[i-1] + both1) >> 2 & bytes2
 		}
 		if i < n-1 {
-			right = uint8((at + int(c[i+1]) + 2) >> 2)
+			right = (v*3 + c[i+1] + 2*both1) >> 2 & bytes2
 		}
 		to[2*i], to[2*i+1] = left, right
 	}
 }
 
-// quarter is h2v2_fancy_upsample: first 3/4 and 1/4 between rows, then between columns.
-func (u *upsampler) quarter(to, plane []uint8, y int) {
-	stride := u.m.CStride
-	near := y / 2
-	far := near - 1
-	if y%2 == 1 {
-		far = near + 1
+// quarter ends h2v2_fancy_upsample: 3/4 and 1/4 between the columns of both.
+func (u *upsampler) quarter(to []uint32) {
+	c := u.both
+	at := c[0]
+	to[0] = (at*4 + 8*both1) >> 4 & bytes2
+	rest := to[1:]
+	for _, after := range c[1:] {
+		rest[0] = (at*3 + after + 7*both1) >> 4 & bytes2
+		rest[1] = (after*3 + at + 8*both1) >> 4 & bytes2
+		rest = rest[2:]
+		at = after
 	}
-	far = min(max(far, 0), u.ch-1)
-	a, b := plane[near*stride:][:u.cw], plane[far*stride:][:u.cw]
-	n := u.cw
-	if n < 3 {
-		for x := range u.w {
-			to[x] = a[x/2]
-		}
-		return
-	}
-	for i := range a {
-		u.sums[i] = int32(a[i])*3 + int32(b[i])
-	}
-	for i, v := range u.sums {
-		left, right := uint8((v*4+8)>>4), uint8((v*4+7)>>4)
-		if i > 0 {
-			left = uint8((v*3 + u.sums[i-1] + 8) >> 4)
-		}
-		if i < n-1 {
-			right = uint8((v*3 + u.sums[i+1] + 7) >> 4)
-		}
-		to[2*i], to[2*i+1] = left, right
-	}
+	to[2*len(c)-1] = (at*4 + 7*both1) >> 4 & bytes2
 }
