@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"graft/internal/check"
 	"graft/internal/dataset"
 	"graft/internal/engine"
 	"graft/internal/fetch"
@@ -150,6 +151,9 @@ func (s *session) openData(ctx context.Context) (err error) {
 	}
 	for _, f := range s.data.Findings {
 		c.Events(f)
+	}
+	if odd := check.Summary(s.data); odd != "" {
+		c.Events(Finding{Kind: "odd", Text: odd + " (graft check " + c.Data + " names them)"})
 	}
 	return nil
 }

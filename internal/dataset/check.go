@@ -22,11 +22,11 @@ const badShare = 0.1
 // the files that may have copies are opened.
 func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Options) error {
 	samples := d.all()
-	if len(samples) > CopyLimit {
+	if len(samples) > CopyLimit && !o.CheckAll {
 		d.Findings = append(d.Findings, Finding{Kind: "unchecked", Text: fmt.Sprintf("%d files: unreadable ones are left out when they are met, and copies are not looked for (up to %d they are)", len(samples), CopyLimit)})
 		return nil
 	}
-	if len(samples) > CheckLimit {
+	if len(samples) > CheckLimit && !o.CheckAll {
 		return d.hashCopies(ctx, o)
 	}
 	times := make(map[string]int64, len(entries))
@@ -46,11 +46,15 @@ func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Opti
 	if err != nil {
 		return err
 	}
-	d.opened, d.hashes = true, make(map[string]string, len(samples))
+	d.opened, d.hashes, d.looks = true, make(map[string]string, len(samples)), make(map[string]*Look, len(samples))
 	for i := range samples {
-		d.hashes[samples[i].rel()] = v.byRel[samples[i].rel()].Hash
+		rel := samples[i].rel()
+		d.hashes[rel], d.looks[rel] = v.byRel[rel].Hash, v.byRel[rel].Look
 	}
-	return d.leaveOutBad(v, o.AllowBad)
+	if err := d.leaveOutBad(v, o.AllowBad); err != nil {
+		return err
+	}
+	return d.findAlike(ctx, o.Threads)
 }
 
 func judge(s *Sample, time int64, o Options) verdict {
@@ -61,6 +65,7 @@ func judge(s *Sample, time int64, o Options) verdict {
 		w.Hash = hex.EncodeToString(sum[:])
 		p, e := Decode(data, o.Decode)
 		if err = e; err == nil {
+			w.Look = lookAt(data, p)
 			o.Cache.put(s.Path, o.Decode, p)
 		}
 	}
@@ -124,6 +129,7 @@ type verdict struct {
 	Size  int64  `json:"size"`
 	Time  int64  `json:"time"`
 	Hash  string `json:"hash"`
+	Look  *Look  `json:"look"`
 	Error string `json:"-"`
 }
 
@@ -143,7 +149,7 @@ func newVerdicts(src source, o DecodeOptions) *verdicts {
 	if err != nil || src.key() == "" {
 		return v
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "2 %s %d", src.key(), o.MaxPixels))
+	key := sha256.Sum256(fmt.Appendf(nil, "3 %s %d %t", src.key(), o.MaxPixels, o.IgnoreEXIF))
 	v.file = filepath.Join(cache, "checked", hex.EncodeToString(key[:])+".json")
 	if b, err := os.ReadFile(v.file); err == nil && json.Unmarshal(b, &v.byRel) != nil || v.byRel == nil {
 		v.byRel = map[string]verdict{}
@@ -155,7 +161,7 @@ func (v *verdicts) known(rel string, size, time int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w, ok := v.byRel[rel]
-	return ok && w.Size == size && w.Time == time && len(w.Hash) == 2*sha256.Size
+	return ok && w.Size == size && w.Time == time && len(w.Hash) == 2*sha256.Size && w.Look != nil && w.Look.Print != nil
 }
 
 func (v *verdicts) put(rel string, w verdict) {

@@ -21,6 +21,7 @@ type Options struct {
 	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
 	AllowBad   bool    // accept classes of which more than a tenth is unreadable
 	Check      bool    // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
+	CheckAll   bool    // with Check: open every file, however many
 	Evaluate   bool    // nothing is to be trained: test pictures alone, or one class, will do
 	Decode     DecodeOptions
 	Threads    int    // for checking; 0 is one a processor
@@ -110,7 +111,13 @@ type Dataset struct {
 	// every file was opened, contents.
 	Fingerprint string
 
+	// Copies are the pictures that stand more than once, as they were found, before
+	// leaks were dropped.
+	Copies []Copies
+
 	hashes map[string]string // of contents, by rel: of all files, or of those that have a copy
+	looks  map[string]*Look  // by rel, of all files that were opened
+	alike  map[string]int    // by rel, of pictures that show the same: the number of their set
 	opened bool              // every file was
 }
 

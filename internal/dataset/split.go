@@ -46,9 +46,9 @@ func (d *Dataset) draw(samples []Sample, share float64, seed uint64) (stay, held
 		samples []Sample // copies of each other
 	}
 	var lots []lot
-	at := map[string]int{} // by hash
+	at := map[string]int{} // by what they show
 	for _, s := range samples {
-		h := d.hashes[s.rel()]
+		h := d.shows(&s)
 		if i, ok := at[h]; ok && h != "" {
 			lots[i].samples = append(lots[i].samples, s)
 			continue

@@ -19,7 +19,9 @@ const root = "../.."
 // of earlier layers and of its own.
 var layers = [][]string{
 	{"internal/fetch", "internal/jpeg", "internal/transform", "internal/graph"},
+	{"internal/likeness"},
 	{"internal/weights", "internal/dataset", "internal/model"},
+	{"internal/check"},
 	{"internal/engine"},
 	{"internal/engine/ref", "internal/engine/cpu/kernel", "internal/engine/cpu", "internal/engine/enginetest"},
 	{"internal/eval", "internal/features", "internal/train"},
