@@ -46,7 +46,7 @@ type Roofs struct {
 type Layer struct {
 	Layer  string  `json:"layer"`
 	Op     string  `json:"op"`
-	Pass   string  `json:"pass"` // forward, input grad, weight grad, sum, update
+	Pass   string  `json:"pass"` // forward, input grad, weight grad, both grads, sum, update
 	Kernel string  `json:"kernel"`
 	MS     float64 `json:"ms"`
 	GFLOP  float64 `json:"gflop"` // two a multiply-add, whatever computes it

@@ -12,7 +12,7 @@ type Profiler interface {
 type LayerTime struct {
 	Layer  string // the node's name, as the graph has it
 	Op     string
-	Pass   string // forward, input grad, weight grad, sum, or update
+	Pass   string // forward, input grad, weight grad, both grads, sum, or update
 	Kernel string // the algorithms and kernels that ran it
 	// Flops are the operations that the layer is made of, two a multiply-add, however
 	// it is computed; Bytes what it reads and writes, each once.

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"unsafe"
 
 	"graft/internal/engine/cpu/kernel"
@@ -15,7 +16,7 @@ func (t *training) settle(i int) *tensor {
 		if !t.last(t.g.Nodes[i].In[0], i) {
 			dx = t.p.tensor(t.g.Nodes[i].Name+".masked", t.g.Nodes[i].Out)
 		}
-		t.p.emit(&reluGradTask{t.chunked(dx), dx, g.t, g.mask}, dx, g.t, g.mask)
+		t.mask(dx, g.t, g.mask, nil)
 		*g = gradient{t: dx}
 	}
 	return g.t
@@ -37,19 +38,17 @@ func (t *training) paramGrad(i int) {
 		return
 	}
 	dy := t.settle(n.In[0])
-	if next := &t.g.Nodes[min(i+1, len(t.g.Nodes)-1)]; next.Of == n.Of && next.Kind == graph.InputGrad && (depthwise(t.g, f) || dy.virtual != nil) {
+	if len(n.Params) > 1 {
+		p, first := t.sums(n.Name+".bias", dy)
+		b := &t.net.layouts[n.Params[1]]
+		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), first, t.net.grads[b.offset : b.offset+b.out]}, p.buf)
+	}
+	if next := &t.g.Nodes[min(i+1, len(t.g.Nodes)-1)]; next.Of == n.Of && next.Kind == graph.InputGrad && (depthwise(t.g, f) || dy.virtual != nil || t.together(f)) {
 		t.deferred[n.Of] = true // to its input's gradient
 	} else if depthwise(t.g, f) {
 		t.depthwiseBack(f, dy, true, 0)
 	} else {
 		t.weightGrads(f, dy)
-	}
-	if len(n.Params) > 1 {
-		c := t.chunked(dy)
-		p := t.p.newPartials(n.Name+".bias", dy, c.chunk, t.net.batch)
-		b := &t.net.layouts[n.Params[1]]
-		t.p.emit(&biasGradTask{c, dy, p}, dy, p.buf)
-		t.p.emit(&biasMergeTask{t.net, p, dy.pixels(), t.net.grads[b.offset : b.offset+b.out]}, p.buf)
 	}
 }
 
@@ -115,8 +114,7 @@ func (t *training) normSums(n, f *graph.Node) {
 	}
 	p := t.p.newPartials(n.Name+".sums", x, c.chunk, t.net.batch)
 	if task := (&normGradSumsTask{c, g, x, p, s}); made != nil {
-		*made.sums = task
-		t.p.use(made.step, g.mask, x, p.buf)
+		t.follow(made, task, g.mask, x, p.buf)
 	} else {
 		t.p.emit(task, g.t, g.mask, g.row, g.plus, x, p.buf)
 	}
@@ -172,13 +170,15 @@ func (t *training) inputGrad(i int) {
 		}
 	case graph.MaxPool:
 		g := t.settle(dy)
-		if in := f.In[0]; t.g.Nodes[in].Op == graph.ReLU && t.only(in, graph.MaxPool) == n.Of {
-			g = t.maskBehindPool(i, g)
+		if in := f.In[0]; t.alone(in, n.Of) && t.rectified(in) != nil {
+			g = t.maskBehind(i, g, nil)
 		}
 		dx := t.p.tensor(n.Name+"/dx", n.Out)
 		wins := t.wins[n.Of].invert(dx.pixels())
 		t.net.poolEntries = max(t.net.poolEntries, wins.most())
-		t.p.emit(&maxPoolGradTask{t.chunked(dx), dx, g, t.args[n.Of], wins}, dx, g, t.args[n.Of])
+		task := &maxPoolGradTask{t.chunked(dx), dx, g, t.args[n.Of], wins, nil}
+		t.producers[dx] = &producer{len(t.p.tasks), task.chunk, &task.after}
+		t.p.emit(task, dx, g, t.args[n.Of])
 		t.grads[i] = gradient{t: dx}
 	case graph.GlobalAvgPool:
 		g := t.settle(dy)
@@ -191,6 +191,10 @@ func (t *training) inputGrad(i int) {
 		t.grads[i] = gradient{t: dx}
 	case graph.Dropout:
 		g := t.settle(dy)
+		if in := f.In[0]; t.alone(in, n.Of) && t.rectified(in) != nil && n.P < 1 {
+			t.grads[i] = gradient{t: t.maskBehind(i, g, everywhere(float32(1/(1-n.P)), g.cp))}
+			break
+		}
 		dx := t.over(i, g)
 		t.p.emit(&dropoutTask{t.chunked(dx), dx, g, n.P, n.Of, t.net}, dx, g)
 		t.grads[i] = gradient{t: dx}
@@ -273,19 +277,19 @@ func (t *training) scaleInput(i int) {
 	t.grads[i] = gradient{t: dx}
 }
 
-// maskBehindPool applies the mask of a ReLU that only a max pool reads to the
-// pool's gradient instead: a maximum is positive where the value it came from is.
-// The pool's output is smaller, and the ReLU's need not be kept for the backward pass.
-func (t *training) maskBehindPool(i int, g *tensor) *tensor {
+// maskBehind applies the mask of ReLUs that only a max pool or a dropout reads to the
+// gradient g of its output, and returns that: the output is positive only where what
+// it came from is. A pool's output is smaller, and the ReLUs' need not be kept for the
+// backward pass; a dropout's says besides what was dropped.
+func (t *training) maskBehind(i int, g *tensor, scale []float32) *tensor {
 	n := &t.g.Nodes[i]
-	dy := g
+	dx := g
 	if !t.last(n.In[0], i) {
-		dy = t.p.tensor(n.Name+".masked", t.g.Nodes[n.Of].Out)
+		dx = t.p.tensor(n.Name+".masked", t.g.Nodes[n.Of].Out)
 	}
-	z := t.value[n.Of]
-	t.p.emit(&reluGradTask{t.chunked(dy), dy, g, z}, dy, g, z)
-	t.masked[t.g.Nodes[n.Of].In[0]] = true
-	return dy
+	t.mask(dx, g, t.value[n.Of], scale)
+	t.settled(t.rectified(t.g.Nodes[n.Of].In[0]))
+	return dx
 }
 
 // part hands on the gradient of one input of a concatenation: a slice where
@@ -309,12 +313,33 @@ func (t *training) part(i int) {
 		}
 	}
 	if fits {
+		t.maskParts(n.Of, whole)
 		t.grads[i] = gradient{t: t.p.slice(whole, at, n.Out.C)}
 		return
 	}
 	dx := t.p.tensor(n.Name+"/dx", n.Out)
 	t.p.emit(&copyTask{chunked: t.chunked(dx), y: dx, x: whole, from: at, c: n.Out.C, fresh: true}, dx, whole)
 	t.grads[i] = gradient{t: dx}
+}
+
+// maskParts applies the masks of a concatenation's ReLUs to its gradient at once, and
+// sums what comes of it for the biases below.
+func (t *training) maskParts(concat int, whole *tensor) {
+	relus := t.rectified(concat)
+	if relus == nil || t.wholeSums[whole] != nil {
+		return
+	}
+	if !t.masked[relus[0]] {
+		t.mask(whole, whole, t.value[concat], nil)
+		t.settled(relus)
+	}
+	unbiased := func(relu int) bool {
+		in := t.g.Nodes[relu].In[0]
+		return len(t.g.Nodes[in].Params) != 2 || !t.alone(in, relu)
+	}
+	if !slices.ContainsFunc(relus, unbiased) {
+		t.wholeSums[whole], _ = t.sums(t.g.Nodes[concat].Name+".bias", whole)
+	}
 }
 
 // sum lowers the addition of two gradients of one value.

@@ -37,13 +37,13 @@ type gatherTask struct {
 	taps     int // of the weights, used or not
 	panels   int
 
-	bias     unsafe.Pointer // nil or cp floats and the rest of a panel
-	lo, hi   float32
-	act      kernel.Act // behind the limits
-	add      *tensor    // added before the clamp; out itself accumulates
-	stats    *partials
-	normSums *normGradSumsTask // of an input gradient, or nil
-	zeros    unsafe.Pointer
+	bias   unsafe.Pointer // nil or cp floats and the rest of a panel
+	lo, hi float32
+	act    kernel.Act // behind the limits
+	add    *tensor    // added before the clamp; out itself accumulates
+	stats  *partials
+	after  followers // of an input gradient
+	zeros  unsafe.Pointer
 }
 
 func (t *gatherTask) cut(n int) (blocks, groups int) {
@@ -86,9 +86,7 @@ func (t *gatherTask) finish(w *worker, block, m0, m1, p0, p1 int) {
 	if t.stats != nil {
 		t.stats.moments(t.set, t.out, block, m0, m1, c0, c1)
 	}
-	if t.normSums != nil {
-		t.normSums.columns(w, block, m0, m1-m0, c0, c1)
-	}
+	t.after.columns(w, block, m0, m1-m0, c0, c1)
 }
 
 // place is the class of a block, its number among the class's, and its pixels.

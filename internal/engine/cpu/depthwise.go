@@ -207,10 +207,10 @@ type depthwiseBackTask struct {
 	window graph.Window
 	band   int // lines of the input
 
-	dx       *tensor // or nil
-	dxLines  []scanline
-	weights  []float32
-	normSums *normGradSumsTask // of dx, or nil
+	dx      *tensor // or nil
+	dxLines []scanline
+	weights []float32
+	after   followers // of dx
 
 	forward scanline
 	sums    *tensor // a gradient for each of the parts, or nil
@@ -268,9 +268,7 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int, dy uintptr) 
 		}
 		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, dy, t.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
 	}
-	if t.normSums != nil {
-		t.normSums.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
-	}
+	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
 }
 
 // weight adds lines [y0, y1) of a sample to the gradient of the item's part.
@@ -361,7 +359,7 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		task.dxLines = gradLines(x.w, dy.w, f.Window)
 		task.dx = t.p.tensor(f.Name+"/dx", t.g.Nodes[dx].Out)
 		t.grads[dx] = gradient{t: task.dx}
-		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.normSums}
+		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
 	}
 	t.depthwiseTables(f.Window.Kernel)
 	t.slot(dy, min(dy.h, task.band/f.Window.Stride+f.Window.Kernel+1)*dy.w)

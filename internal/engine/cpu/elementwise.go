@@ -20,15 +20,27 @@ func (t *clampTask) run(_ *worker, i, n int) {
 	t.set.ClampRows(t.y.row(m0), t.y.stride, t.x.row(m0), t.x.stride, rows, t.x.cp, t.lo, t.hi)
 }
 
-// A reluGradTask is dx = dy where the ReLU's output z is positive, else 0.
+// A reluGradTask is dx = dy where the ReLU's output z is positive, else 0; times a
+// row of scales unless that is nil.
 type reluGradTask struct {
 	chunked
 	dx, dy, z *tensor
+	scale     []float32
+	zeros     unsafe.Pointer
 }
 
-func (t *reluGradTask) run(_ *worker, i, n int) {
+func (t *reluGradTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	t.set.ReluGrad(t.dx.row(m0), t.dx.stride, t.dy.row(m0), t.dy.stride, t.z.row(m0), t.z.stride, rows, t.dx.cp)
+	t.columns(w, i, m0, rows, 0, t.dx.cp)
+}
+
+func (t *reluGradTask) columns(_ *worker, _, m0, rows, c0, c1 int) {
+	at := func(x *tensor) unsafe.Pointer { return unsafe.Add(x.row(m0), c0*4) }
+	dx := at(t.dx)
+	t.set.ReluGrad(dx, t.dx.stride, at(t.dy), t.dy.stride, at(t.z), t.z.stride, rows, c1-c0)
+	if t.scale != nil {
+		t.set.ScaleShift(dx, t.dx.stride, dx, t.dx.stride, nil, 0, rows, c1-c0, unsafe.Pointer(&t.scale[c0]), t.zeros, -inf)
+	}
 }
 
 // An addTask is y = a + b.
@@ -121,6 +133,15 @@ func (t *depthTask) run(_ *worker, i, _ int) {
 	t.set.ScaleShift(t.y.row(i*px), t.y.stride, t.x.row(i*px), t.x.stride, nil, 0, px, t.x.cp, scale, zeros, -inf)
 }
 
+// everywhere is a row of n channels that all hold v.
+func everywhere(v float32, n int) []float32 {
+	row := floats(n)
+	for i := range row {
+		row[i] = v
+	}
+	return row
+}
+
 // A biasGradTask sums a gradient over each chunk of pixels; biasMergeTask adds the chunks.
 type biasGradTask struct {
 	chunked
@@ -128,15 +149,20 @@ type biasGradTask struct {
 	p  *partials
 }
 
-func (t *biasGradTask) run(_ *worker, i, n int) {
+func (t *biasGradTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	t.set.SumRows(t.dy.row(m0), t.dy.stride, rows, t.dy.cp, unsafe.Pointer(t.p.at(i, 0, 0)))
+	t.columns(w, i, m0, rows, 0, t.dy.cp)
+}
+
+func (t *biasGradTask) columns(_ *worker, chunk, m0, rows, c0, c1 int) {
+	t.set.SumRows(unsafe.Add(t.dy.row(m0), c0*4), t.dy.stride, rows, c1-c0, unsafe.Pointer(t.p.at(chunk, 0, c0)))
 }
 
 type biasMergeTask struct {
 	net    *network
 	p      *partials
 	pixels int
+	first  int // channel of the sums
 	grad   []float32
 }
 
@@ -150,7 +176,7 @@ func (t *biasMergeTask) run(_ *worker, _, n int) {
 			sum = float64(t.grad[c])
 		}
 		for k := range chunks {
-			sum += float64(*t.p.at(k, 0, c))
+			sum += float64(*t.p.at(k, 0, t.first+c))
 		}
 		t.grad[c] = float32(sum)
 	}

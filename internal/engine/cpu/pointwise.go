@@ -5,7 +5,8 @@ import (
 )
 
 // A pointwiseBackTask finds both gradients of a 1x1 convolution block by block, so
-// that the output's gradient, a virtual tensor, is computed once and never stored.
+// that the output's gradient is read once or, a virtual tensor, computed once and
+// never stored.
 // Its items are those of the weight's gradient: parts of the batch, fixed by shape.
 type pointwiseBackTask struct {
 	input   *gatherTask
@@ -35,11 +36,15 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		} else {
 			g.tiles(w, c, m0, m1, 0, g.panels, dy)
 		}
-		if g.normSums != nil {
-			g.normSums.columns(w, b, m0, m1-m0, 0, g.out.cp)
-		}
+		g.after.columns(w, b, m0, m1-m0, 0, g.out.cp)
 		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
 	}
+}
+
+// together reports whether both gradients of a convolution are found at once, so that
+// the output's is read from memory once.
+func (t *training) together(f *graph.Node) bool {
+	return t.pointwise(f) && t.smallWeight(f)
 }
 
 // emitPointwiseBack adds the task for convolution f, whose input gradient is planned.
@@ -61,7 +66,7 @@ func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
 	t.net.zeroFloats = max(t.net.zeroFloats, input.k)
 	t.slot(input.in, input.block)
 	t.slot(weight.in, input.block)
-	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.normSums}
+	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.after}
 	t.p.emit(&pointwiseBackTask{input, rounded, weight}, input.in, input.out, input.add, weight.in, weight.sums)
 	t.p.emit(&splitGradTask{weight}, weight.sums)
 }

@@ -96,6 +96,7 @@ type maxPoolGradTask struct {
 	dx, dy *tensor
 	args   *tensor
 	wins   *windows // inverted
+	after  followers
 }
 
 func (t *maxPoolGradTask) run(w *worker, i, n int) {
@@ -111,6 +112,7 @@ func (t *maxPoolGradTask) run(w *worker, i, n int) {
 		}
 		t.set.MaxPoolGradRow(t.dx.row(m), unsafe.Pointer(unsafe.SliceData(w.pool)), int(to-from), t.dx.cp)
 	}
+	t.after.columns(w, i, m0, rows, 0, t.dx.cp)
 }
 
 // An avgPoolTask is the mean over all pixels of a sample.

@@ -89,6 +89,10 @@ func (p *program) layers(net *network, g *graph.Graph, n int) (rows []engine.Lay
 		}
 		r := &rows[row]
 		r.Kernel = strings.Join(kernels, ", ")
+		if strings.Contains(r.Kernel, "together") {
+			r.Pass = "both grads"
+			r.Flops *= 2
+		}
 		if !products {
 			r.Flops = 0
 		}
@@ -165,7 +169,9 @@ func (net *network) updateRow() engine.LayerTime {
 func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, product bool) {
 	tile := fmt.Sprintf("tile %dx%d %s", net.set.MR, net.set.NR, net.set.Name)
 	switch t := t.(type) {
-	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask, *normGradMergeTask, *biasMergeTask,
+	case *biasMergeTask:
+		return "bias sums", false
+	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask, *normGradMergeTask,
 		*normFrozenTask, *normFrozenGradTask:
 		return "", false
 	case *gatherTask:

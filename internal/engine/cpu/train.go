@@ -17,7 +17,8 @@ type training struct {
 	grads     []gradient
 	producers map[*tensor]*producer
 	deferred  map[int]bool           // convolutions whose gradients run together
-	masked    map[int]bool           // ReLUs whose mask is applied behind a pool
+	masked    map[int]bool           // ReLUs whose mask is applied already, or to what their gradient is made of
+	wholeSums map[*tensor]*partials  // over pixels, of the gradients of concatenations
 	packed    map[int]*transposeTask // by parameter
 	pack      []task                 // runs after the weights have changed
 }
@@ -33,7 +34,7 @@ type fusedNorm struct {
 func lowerStep(net *network, g *graph.Graph) *training {
 	t := &training{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]fusedNorm{},
 		states: map[int]*normState{}, args: map[int]*tensor{}, wins: map[int]*windows{}, masked: map[int]bool{},
-		producers: map[*tensor]*producer{}, deferred: map[int]bool{},
+		producers: map[*tensor]*producer{}, wholeSums: map[*tensor]*partials{}, deferred: map[int]bool{},
 		grads: make([]gradient, len(g.Nodes)), packed: map[int]*transposeTask{}}
 	t.house()
 	for i := range g.Nodes {
@@ -157,10 +158,7 @@ func (t *training) depthwiseConv(i int) {
 
 // stochasticDepth lowers it; node's number decides which samples are dropped.
 func (t *training) stochasticDepth(n *graph.Node, node int, y, x *tensor) {
-	keep := floats(y.cp)
-	for i := range keep {
-		keep[i] = float32(1 / (1 - n.P))
-	}
+	keep := everywhere(float32(1/(1-n.P)), y.cp)
 	t.net.zeroFloats = max(t.net.zeroFloats, y.cp)
 	t.p.emit(&depthTask{t.set, y, x, n.P, node, keep, t.net}, y, x)
 }
@@ -180,14 +178,14 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 			keep(r.block)
 			r.stats = c.stats
 			if w.Kernel == 1 && w.Stride == 1 {
-				t.producers[c.out] = &producer{len(t.p.tasks), r.block, &r.normSums}
+				t.producers[c.out] = &producer{len(t.p.tasks), r.block, &r.after}
 			}
 			t.p.emit(r, r.in, r.out, r.add, r.stats.tensor())
 			return
 		}
 		keep(c.block)
 		if w.Kernel == 1 && w.Stride == 1 {
-			t.producers[c.out] = &producer{len(t.p.tasks), c.block, &c.normSums}
+			t.producers[c.out] = &producer{len(t.p.tasks), c.block, &c.after}
 		}
 		t.emitGather(c)
 		return

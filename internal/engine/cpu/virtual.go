@@ -136,20 +136,3 @@ func (t *training) virtualGradient(i int) bool {
 	return w.Of == conv && w.Kind == graph.ParamGrad && x.Of == conv && x.Kind == graph.InputGrad &&
 		(depthwise(t.g, f) || t.pointwise(f) && t.smallWeight(f))
 }
-
-// A producer is a task that writes a gradient in chunks of whole pixels and can
-// find sums of each right after.
-type producer struct {
-	step  int // in the program
-	chunk int // pixels
-	sums  **normGradSumsTask
-}
-
-// produced returns the task that wrote g last and nobody has touched since, or nil.
-func (t *training) produced(g *tensor) *producer {
-	p := t.producers[g]
-	if p == nil || g.root.last != p.step {
-		return nil
-	}
-	return p
-}

@@ -154,6 +154,29 @@ func cases() []testCase {
 		x := b.Concat("cat", b.ReLU(b.conv("c", 0, 16, 3, 1, 1)), b.ReLU(b.conv("e", 0, 8, 1, 1, 0)))
 		return b.ReLU(b.conv("d", b.Dropout("drop", x, 0.5), 5, 1, 1, 0))
 	})
+	fire := func(b builder, name string, x, squeeze, expand int) int {
+		x = b.ReLU(b.conv(name+".s", x, squeeze, 1, 1, 0))
+		return b.Concat(name, b.ReLU(b.conv(name+".1", x, expand, 1, 1, 0)), b.ReLU(b.conv(name+".3", x, expand, 3, 1, 1)))
+	}
+	add("fires, pooled and dropped", 3, graph.Shape{H: 13, W: 11, C: 3}, func(b builder) int {
+		x := b.MaxPool("p", b.ReLU(b.conv("c", 0, 24, 3, 2, 0)), graph.Window{Kernel: 3, Stride: 1, Pad: 1})
+		x = fire(b, "g", fire(b, "f", x, 16, 24), 8, 40)
+		x = fire(b, "h", b.MaxPool("q", x, graph.Window{Kernel: 3, Stride: 2, Ceil: true}), 8, 16)
+		return b.ReLU(b.conv("d", b.Dropout("drop", x, 0.5), 5, 1, 1, 0))
+	})
+	add("concat of relus, shared", 3, small, func(b builder) int {
+		x := fire(b, "f", b.conv("c", 0, 16, 3, 1, 1), 8, 16)
+		return b.Add("add", b.conv("d", x, 24, 1, 1, 0), b.conv("e", b.MaxPool("p", x, graph.Window{Kernel: 3, Stride: 1, Pad: 1}), 24, 1, 1, 0))
+	})
+	add("concat of relus of shared convs", 3, small, func(b builder) int {
+		x, y := b.conv("c", 0, 16, 3, 1, 1), b.conv("d", 0, 8, 1, 1, 0)
+		cat := b.Concat("cat", b.ReLU(x), b.ReLU(y))
+		return b.Add("add", b.conv("e", cat, 16, 1, 1, 0), x)
+	})
+	add("concat of normed, pooled", 3, small, func(b builder) int {
+		x := b.Concat("cat", b.normed("c", 0, 16, 3, 1, 1), b.ReLU(b.conv("d", 0, 8, 1, 1, 0)))
+		return b.conv("e", b.MaxPool("p", x, graph.Window{Kernel: 2, Stride: 2}), 8, 1, 1, 0)
+	})
 	add("shortcut", 3, small, func(b builder) int {
 		x := b.normed("c", 0, 16, 3, 1, 1)
 		y := b.BatchNorm("n", b.conv("d", x, 32, 3, 2, 1))
