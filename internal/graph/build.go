@@ -69,6 +69,9 @@ func (b *Builder) Conv(name string, x, out int, w Window, bias bool) int {
 		w.Groups = 1
 	}
 	in := b.Out(x)
+	if w.Same {
+		w.Pad = w.before(in.H)
+	}
 	fanIn := in.C / w.Groups * w.Kernel * w.Kernel
 	fanOut := out * w.Kernel * w.Kernel // of all groups, as torch.nn.init counts
 	p := []int{b.param(name+".weight", Weight, b.ConvInit(fanIn, fanOut), out, in.C/w.Groups, w.Kernel, w.Kernel)}
@@ -178,6 +181,9 @@ func (w Window) output(in Shape) Shape {
 }
 
 func (w Window) length(n int) int {
+	if w.Same {
+		return (n + w.Stride - 1) / w.Stride
+	}
 	span := n + 2*w.Pad - w.Kernel
 	out := span/w.Stride + 1
 	// torch: the last window of ceil_mode must start inside the input or its left padding.
@@ -185,4 +191,15 @@ func (w Window) length(n int) int {
 		out++
 	}
 	return out
+}
+
+// before is the padding above and to the left of n pixels that Same stands for.
+func (w Window) before(n int) int {
+	return max((w.length(n)-1)*w.Stride+w.Kernel-n, 0) / 2
+}
+
+// Reach is the padding that a convolution needs round its input, the same on all sides.
+func (w Window) Reach(in Shape) int {
+	far := func(n int) int { return (w.length(n)-1)*w.Stride + w.Kernel - w.Pad - n }
+	return max(w.Pad, far(in.H), far(in.W))
 }

@@ -73,6 +73,10 @@ type Window struct {
 	Kernel, Stride, Pad int
 	Groups              int  // convolution; 1 is dense
 	Ceil                bool // pooling: round the output's size up (ceil_mode)
+	// Same is TensorFlow's padding: the output has a Stride-th of the input's size,
+	// rounded up, and an odd pixel of padding stands below and to the right. Pad is
+	// that above and to the left; Builder.Conv finds it.
+	Same bool
 }
 
 // A Shape is that of one sample: height, width, channels.

@@ -24,6 +24,9 @@ func (g *Graph) String() string {
 			if w.Ceil {
 				b.WriteString(" ceil")
 			}
+			if w.Same {
+				b.WriteString(" same")
+			}
 		}
 		if n.Frozen && n.Kind == Forward {
 			b.WriteString(" frozen")

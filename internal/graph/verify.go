@@ -52,6 +52,9 @@ func verifyNode(g *Graph, i int) error {
 	case Conv:
 		want = n.Window.output(in)
 		want.C = n.Out.C
+		if w := n.Window; w.Same && (w.Pad != w.before(in.H) || w.Pad != w.before(in.W)) {
+			return fmt.Errorf("padding %d is not what a %dx%d input asks for", w.Pad, in.H, in.W)
+		}
 		if n.Window.Groups < 1 || in.C%n.Window.Groups != 0 || n.Out.C%n.Window.Groups != 0 {
 			return fmt.Errorf("%d groups do not divide %d and %d channels", n.Window.Groups, in.C, n.Out.C)
 		}

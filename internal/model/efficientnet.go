@@ -18,6 +18,10 @@ func init() {
 		Build: efficientnetB0, Weights: []Weights{weights}})
 }
 
+// efficientB0 are B0's stages.
+var efficientB0 = []struct{ expand, kernel, stride, out, blocks int }{
+	{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2}, {6, 5, 2, 40, 2}, {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1}}
+
 func efficientnetB0(classes, size int) *graph.Graph {
 	const drop, blocks = 0.2, 16 // stochastic depth grows in a straight line
 	b := mobileBuilder("efficientnet_b0", size)
@@ -26,8 +30,7 @@ func efficientnetB0(classes, size int) *graph.Graph {
 	}
 	x := convNormed(b, "features.0", 0, 32, 3, 2, 1, graph.SiLU)
 	block := 0
-	for stage, s := range []struct{ expand, kernel, stride, out, blocks int }{
-		{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2}, {6, 5, 2, 40, 2}, {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1}} {
+	for stage, s := range efficientB0 {
 		for i := range s.blocks {
 			in := b.Out(x).C
 			v := inverted{kernel: s.kernel, wide: s.expand * in, out: s.out, stride: 1, squeeze: max(1, in/4),

@@ -24,6 +24,8 @@ func TestRegistered(t *testing.T) {
 		"resnet18": {11689512, 1.814}, "resnet34": {21797672, 3.664}, "resnet50": {25557032, 4.089}, "resnet101": {44549160, 7.801},
 		"resnet152": {60192808, 11.514}, "resnet20": {269722, 0.0407}, "squeezenet1_0": {1248424, 0.819}, "squeezenet1_1": {1235496, 0.349},
 		"mobilenet_v2": {3504872, 0.301}, "mobilenet_v3_small": {2542856, 0.057}, "mobilenet_v3_large": {5483032, 0.217}, "efficientnet_b0": {5288548, 0.386},
+		"resnext50_32x4d": {25028904, 4.230}, "wide_resnet50_2": {68883240, 11.398}, "regnet_y_400mf": {4344144, 0.402},
+		"tf_efficientnet_lite0": {4652008, 0.385}, "efficientnet_lite0": {4652008, 0.385},
 	}
 	for _, m := range model.All() {
 		t.Run(m.Name, func(t *testing.T) {

@@ -10,35 +10,50 @@ import (
 
 // Residual networks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image
 // Recognition", 2015 (arXiv:1512.03385), as torchvision builds them: the
-// stride of a bottleneck is in its 3x3 convolution.
+// stride of a bottleneck is in its 3x3 convolution. ResNeXt (Xie, Girshick,
+// Dollár, Tu, He 2016) cuts that convolution into groups; Wide ResNet
+// (Zagoruyko, Komodakis 2016) widens it.
 
-const resnetPaper = "He et al. 2015, arXiv:1512.03385"
+const (
+	resnetPaper     = "He et al. 2015, arXiv:1512.03385"
+	resnextPaper    = "Xie et al. 2016, arXiv:1611.05431"
+	wideResnetPaper = "Zagoruyko, Komodakis 2016, arXiv:1605.07146"
+)
+
+// A residual is what tells one residual network from another.
+type residual struct {
+	name       string
+	paper      string
+	bottleneck bool
+	blocks     [4]int // a stage
+	groups     int    // of a bottleneck's 3x3 convolution
+	width      int    // of a group of it, in the first stage
+	weights    []Weights
+}
 
 func init() {
-	for _, r := range []struct {
-		name       string
-		bottleneck bool
-		blocks     [4]int
-		weights    []Weights
-	}{
-		{"resnet18", false, [4]int{2, 2, 2, 2}, []Weights{
+	for _, r := range []residual{
+		{"resnet18", resnetPaper, false, [4]int{2, 2, 2, 2}, 1, 64, []Weights{
 			published("imagenet1k_v1", "resnet18-f37072fd.pth", 44_661_000, 69.758, 256)}},
-		{"resnet34", false, [4]int{3, 4, 6, 3}, []Weights{
+		{"resnet34", resnetPaper, false, [4]int{3, 4, 6, 3}, 1, 64, []Weights{
 			published("imagenet1k_v1", "resnet34-b627a593.pth", 83_275_000, 73.314, 256)}},
-		{"resnet50", true, [4]int{3, 4, 6, 3}, []Weights{
+		{"resnet50", resnetPaper, true, [4]int{3, 4, 6, 3}, 1, 64, []Weights{
 			published("imagenet1k_v1", "resnet50-0676ba61.pth", 97_781_000, 76.130, 256),
 			published("imagenet1k_v2", "resnet50-11ad3fa6.pth", 97_790_000, 80.858, 232)}},
-		{"resnet101", true, [4]int{3, 4, 23, 3}, []Weights{
+		{"resnet101", resnetPaper, true, [4]int{3, 4, 23, 3}, 1, 64, []Weights{
 			published("imagenet1k_v1", "resnet101-63fe2227.pth", 170_511_000, 77.374, 256),
 			published("imagenet1k_v2", "resnet101-cd907fc2.pth", 170_530_000, 81.886, 232)}},
-		{"resnet152", true, [4]int{3, 8, 36, 3}, []Weights{
+		{"resnet152", resnetPaper, true, [4]int{3, 8, 36, 3}, 1, 64, []Weights{
 			published("imagenet1k_v1", "resnet152-394f9c45.pth", 230_434_000, 78.312, 256),
 			published("imagenet1k_v2", "resnet152-f82ba261.pth", 230_474_000, 82.284, 232)}},
+		{"resnext50_32x4d", resnextPaper, true, [4]int{3, 4, 6, 3}, 32, 4, []Weights{
+			published("imagenet1k_v1", "resnext50_32x4d-7cdf4587.pth", 95_789_000, 77.618, 256),
+			published("imagenet1k_v2", "resnext50_32x4d-1a0047aa.pth", 95_833_000, 81.198, 232)}},
+		{"wide_resnet50_2", wideResnetPaper, true, [4]int{3, 4, 6, 3}, 1, 128, []Weights{
+			published("imagenet1k_v1", "wide_resnet50_2-95faca4d.pth", 131_820_000, 78.468, 256),
+			published("imagenet1k_v2", "wide_resnet50_2-9ba9bcbe.pth", 263_124_000, 81.602, 232)}},
 	} {
-		register(&Model{Name: r.name, Paper: resnetPaper, Size: 224, Classes: 1000, Weights: r.weights,
-			Build: func(classes, size int) *graph.Graph {
-				return resnet(r.name, r.bottleneck, r.blocks, classes, size)
-			}})
+		register(&Model{Name: r.name, Paper: r.paper, Size: 224, Classes: 1000, Weights: r.weights, Build: r.build})
 	}
 	register(&Model{Name: "resnet20", Paper: resnetPaper + ", section 4.2 (CIFAR-10)", Size: 32, Classes: 10,
 		Build: cifarResNet20,
@@ -51,17 +66,17 @@ func init() {
 		}}})
 }
 
-func resnet(name string, bottleneck bool, blocks [4]int, classes, size int) *graph.Graph {
-	b := graph.NewBuilder(name, graph.Shape{H: size, W: size, C: 3})
+func (r residual) build(classes, size int) *graph.Graph {
+	b := graph.NewBuilder(r.name, graph.Shape{H: size, W: size, C: 3})
 	b.ConvInit = graph.KaimingNormalFanOut
 	x := b.Conv("conv1", 0, 64, graph.Window{Kernel: 7, Stride: 2, Pad: 3}, false)
 	x = b.ReLU(b.BatchNorm("bn1", x))
 	x = b.MaxPool("maxpool", x, graph.Window{Kernel: 3, Stride: 2, Pad: 1})
 	block := basicBlock
-	if bottleneck {
-		block = bottleneckBlock
+	if r.bottleneck {
+		block = r.bottleneckBlock
 	}
-	for layer, n := range blocks {
+	for layer, n := range r.blocks {
 		width, stride := 64<<layer, 2
 		if layer == 0 {
 			stride = 1
@@ -83,10 +98,11 @@ func basicBlock(b *graph.Builder, name string, x, width, stride int) int {
 	return b.ReLU(b.Add(name+".add", y, downsample(b, name, x, width, stride)))
 }
 
-func bottleneckBlock(b *graph.Builder, name string, x, width, stride int) int {
-	y := b.Conv(name+".conv1", x, width, graph.Window{Kernel: 1, Stride: 1}, false)
+func (r residual) bottleneckBlock(b *graph.Builder, name string, x, width, stride int) int {
+	inner := width / 64 * r.width * r.groups
+	y := b.Conv(name+".conv1", x, inner, graph.Window{Kernel: 1, Stride: 1}, false)
 	y = b.ReLU(b.BatchNorm(name+".bn1", y))
-	y = b.Conv(name+".conv2", y, width, graph.Window{Kernel: 3, Stride: stride, Pad: 1}, false)
+	y = b.Conv(name+".conv2", y, inner, graph.Window{Kernel: 3, Stride: stride, Pad: 1, Groups: r.groups}, false)
 	y = b.ReLU(b.BatchNorm(name+".bn2", y))
 	y = b.Conv(name+".conv3", y, 4*width, graph.Window{Kernel: 1, Stride: 1}, false)
 	y = b.BatchNorm(name+".bn3", y)

@@ -59,10 +59,13 @@ func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 	if f.Op == graph.Conv && t.winograd(task.in, dy, w) {
 		t.emitTiledGrad(task)
 	} else {
-		if t.pairs != nil && f.Op == graph.Conv {
+		if t.pairs != nil && f.Op == graph.Conv && w.Groups == 1 {
 			t.roundGrad(task)
 		}
 		t.emitWeightGrad(task)
+	}
+	if lay := &t.net.layouts[f.Params[0]]; lay.band != nil {
+		t.emitBandGrad(lay)
 	}
 }
 
@@ -74,7 +77,7 @@ func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
 		grad: unsafe.Pointer(&t.net.grads[lay.offset]), k: lay.k, kr: lay.kr, tapBytes: lay.tapBytes(),
 		panels: lay.panels, zeros: t.net.zeros, net: t.net}
 	if lay.rowTaps {
-		task.class = rowClass(t.stage(w.Pad, true), dy, w)
+		task.class = rowClass(t.picture(w), dy, w)
 	} else {
 		task.class = forwardClass(x, dy, w)
 	}
@@ -83,6 +86,10 @@ func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
 	for _, c := range task.chunks {
 		task.starts = append(task.starts, at)
 		at += t.set.GradRows[c]
+	}
+	if lay.band != nil {
+		task.from = lay.band.from
+		at += lay.in
 	}
 	t.net.zeroFloats = max(t.net.zeroFloats, at)
 	return task
@@ -398,6 +405,9 @@ func (t *training) convInput(i int) {
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
+	if pack.band != nil {
+		task.bands(t.net, pack.band)
+	}
 	if t.deferred[n.Of] {
 		t.emitPointwiseBack(task, f)
 		return

@@ -33,6 +33,7 @@ type gatherTask struct {
 	source   *tensor        // that holds them, for weights that are planned, or nil
 	rowTaps  bool           // in is a staged picture
 	k        int            // channels a tap
+	from     []int          // grouped: by panel, the first channel it reads; else nil
 	tapBytes int
 	taps     int // of the weights, used or not
 	panels   int
@@ -132,11 +133,17 @@ func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 	}
 	nr := t.set.NR
 	panelBytes := t.taps * t.tapBytes
+	shifted := 0
 	for j := p0; j < p1; j++ {
 		a.B = unsafe.Add(t.weights, j*panelBytes)
 		a.Bias = nil
 		if t.bias != nil {
 			a.Bias = unsafe.Add(t.bias, j*nr*4)
+		}
+		if t.from != nil {
+			t.shift(w, len(c.taps), m1-m0, t.from[j]-shifted)
+			shifted = t.from[j]
+			a.B = unsafe.Add(a.B, -shifted*4)
 		}
 		a.OutOff = j * nr * 4
 		a.Width = min(nr, t.out.cp-j*nr)
@@ -246,6 +253,7 @@ type weightGradTask struct {
 	starts   []int // first row of each chunk
 	tapBytes int
 	panels   int
+	from     []int // grouped: by panel, the first channel it reads; else nil
 	zeros    unsafe.Pointer
 	net      *network
 	sums     *tensor    // of the splits, or nil
@@ -318,6 +326,9 @@ func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer,
 		start := t.starts[chunk]
 		a.X = unsafe.Pointer(&w.rows[tap*weightGradPixels])
 		a.XOff = start * 4
+		if t.from != nil {
+			a.XOff += t.from[j] * 4
+		}
 		a.Y = unsafe.Add(first, j*nr*4)
 		a.Width = min(nr, t.dy.cp-j*nr)
 		a.C = unsafe.Add(grad, (j*taps+tap)*t.tapBytes+start*nr*4)

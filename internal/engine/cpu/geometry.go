@@ -41,10 +41,11 @@ func rowClass(stage *stage, out *tensor, w graph.Window) class {
 	for t := range k {
 		c.taps = append(c.taps, int32(t))
 	}
+	skip := stage.pad - w.Pad
 	for oh := range out.h {
 		for ow := range out.w {
 			for t := range k {
-				c.offs = append(c.offs, int32(((oh*w.Stride+t)*stage.rowPixels+ow*w.Stride)*stage.channels*4))
+				c.offs = append(c.offs, int32(((skip+oh*w.Stride+t)*stage.rowPixels+skip+ow*w.Stride)*stage.channels*4))
 			}
 		}
 	}

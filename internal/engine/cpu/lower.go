@@ -94,6 +94,9 @@ func (l *lowering) stage(pad int, rows bool) *stage {
 	return s
 }
 
+// picture is the input as a convolution of kernel rows reads it.
+func (l *lowering) picture(w graph.Window) *stage { return l.stage(w.Reach(l.g.Input()), true) }
+
 // in is the value of a node's input number k; the network's input is staged by need.
 func (l *lowering) in(n *graph.Node, k int) *tensor {
 	if n.In[k] == 0 {
@@ -156,11 +159,14 @@ func (l *lowering) gather(n *graph.Node, out *tensor) *gatherTask {
 	var w graph.Window
 	t.in, w = l.window(n)
 	if t.rowTaps = lay.rowTaps; t.rowTaps {
-		t.classes = []class{rowClass(l.stage(w.Pad, true), out, w)}
+		t.classes = []class{rowClass(l.picture(w), out, w)}
 	} else {
 		t.classes = []class{forwardClass(t.in, out, w)}
 	}
-	t.block = blockPixels(l.set.MR, lay.k*lay.kernel)
+	t.block = blockPixels(l.set.MR, max(lay.k, t.in.c)*lay.kernel)
+	if lay.band != nil {
+		t.bands(l.net, lay.band)
+	}
 	if len(n.Params) > 1 {
 		t.bias = l.net.pointer(l.net.layouts[n.Params[1]].offset)
 	}
@@ -173,7 +179,7 @@ func (l *lowering) window(n *graph.Node) (*tensor, graph.Window) {
 		return l.in(n, 0), graph.Window{Kernel: 1, Stride: 1, Groups: 1}
 	}
 	if n.In[0] == 0 {
-		return l.stage(n.Window.Pad, true).tensor, n.Window
+		return l.picture(n.Window).tensor, n.Window
 	}
 	return l.in(n, 0), n.Window
 }

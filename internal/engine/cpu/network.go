@@ -152,8 +152,8 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		return nil, 0, err
 	}
 	for i := range g.Nodes {
-		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && !depthwise(g, n) {
-			return nil, 0, fmt.Errorf("cpu engine: %s: of grouped convolutions only depthwise ones behind the first layer are supported", n.Name)
+		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && n.In[0] == 0 {
+			return nil, 0, fmt.Errorf("cpu engine: %s: the first layer cannot be a grouped convolution", n.Name)
 		}
 	}
 	if g.Features && c.Train {

@@ -27,6 +27,7 @@ type layout struct {
 	taps       int
 	k, kr      int // rows of a tap that mean something, rows there are
 	nr, panels int
+	band       *band // of a grouped convolution, else nil
 }
 
 func vectorLayout(c, nr int) layout { return layout{size: roundUp(c, nr), out: c} }
@@ -65,6 +66,10 @@ func (l *layout) convert(move func(torch, here int)) {
 		for i := range l.out * l.taps {
 			move(i, l.offset+i%l.taps*l.nr+i/l.taps)
 		}
+		return
+	}
+	if l.band != nil {
+		l.convertGrouped(move)
 		return
 	}
 	side := l.kernel
@@ -108,6 +113,8 @@ func layouts(g *graph.Graph, nr int, rowTaps func(node int) bool) (ls []layout, 
 				ls[p] = weightLayout(param.Shape[0], param.Shape[1], 1, nr, false)
 			case depthwise(g, n):
 				ls[p] = depthwiseLayout(param.Shape[0], param.Shape[2])
+			case grouped(g, n):
+				ls[p] = groupedLayout(param.Shape[0], param.Shape[1]*n.Window.Groups, n.Window.Groups, param.Shape[2], nr)
 			default:
 				ls[p] = weightLayout(param.Shape[0], param.Shape[1], param.Shape[2], nr, rowTaps(i))
 			}
@@ -128,10 +135,15 @@ type transposeTask struct {
 	src  []float32 // the network's weights
 	dst  []float32
 	rows int // outputs, rounded up
+	band *band
 }
 
 func newTransposeTask(net *network, l *layout) *transposeTask {
 	t := &transposeTask{set: net.set, l: l, src: net.weights, rows: roundUp(l.out, vec)}
+	if l.band != nil {
+		t.band = newBand(l.in, l.out, l.in/l.band.perIn, l.nr)
+		t.rows = roundUp(t.band.k, vec)
+	}
 	t.dst = net.floats(t.panels() * l.taps * t.rows * l.nr)
 	return t
 }
@@ -142,6 +154,10 @@ func (t *transposeTask) items(int) int { return t.panels() * t.l.taps }
 func (t *transposeTask) run(_ *worker, item, _ int) {
 	l := t.l
 	panel, tap := item/l.taps, item%l.taps
+	if t.band != nil {
+		t.packGrouped(panel, tap)
+		return
+	}
 	cols := min(l.nr, l.kr-panel*l.nr)
 	for j := range l.panels {
 		rows := min(l.nr, t.rows-j*l.nr)

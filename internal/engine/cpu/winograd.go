@@ -26,7 +26,7 @@ const winoPad = 3 * line
 // winograd reports whether a convolution between in and out runs by tiles.
 func (l *lowering) winograd(in, out *tensor, w graph.Window) bool {
 	tiles := ((out.h + winoTile - 1) / winoTile) * ((out.w + winoTile - 1) / winoTile)
-	return l.set.Winograd && !l.net.direct && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1 &&
+	return l.set.Winograd && !l.net.direct && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1 && w.Groups == 1 &&
 		2*winoPoints*tiles <= 9*out.pixels() && in.cp >= winoLeast && out.cp >= winoLeast && in.c == in.cp
 }
 

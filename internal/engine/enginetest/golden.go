@@ -20,7 +20,8 @@ import (
 // Models are those with golden numbers.
 func Models() []string {
 	return []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet20", "squeezenet1_0", "squeezenet1_1",
-		"mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0"}
+		"mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "resnext50_32x4d", "wide_resnet50_2", "regnet_y_400mf",
+		"tf_efficientnet_lite0", "efficientnet_lite0"}
 }
 
 const goldenClasses = 7

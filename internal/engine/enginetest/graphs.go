@@ -195,6 +195,32 @@ func cases() []testCase {
 			})
 		}
 	}
+	for _, k := range []int{3, 5} {
+		for _, side := range []int{9, 10} {
+			add(fmt.Sprintf("same padding %d of %d", k, side), 3, graph.Shape{H: side, W: side, C: 3}, func(b builder) int {
+				same := graph.Window{Kernel: k, Stride: 2, Same: true}
+				x := b.ReLU(b.Conv("c", 0, 24, same, true))
+				x = b.Add("add", b.Conv("d", x, 24, graph.Window{Kernel: k, Stride: 1, Same: true}, true), x)
+				same.Groups = 24
+				return b.conv("e", b.ReLU(b.BatchNorm("n", b.Conv("f", x, 24, same, false))), 8, 1, 1, 0)
+			})
+		}
+	}
+	for _, c := range [][4]int{{32, 32, 8, 3}, {48, 48, 6, 3}, {24, 36, 3, 3}, {20, 10, 5, 1}, {104, 104, 13, 3}, {12, 24, 12, 3}, {7, 14, 7, 5}} {
+		for _, stride := range []int{1, 2} {
+			add(fmt.Sprintf("grouped %v stride %d", c, stride), 3, small, func(b builder) int {
+				x := b.conv("c", 0, c[0], 1, 1, 0)
+				x = b.Conv("d", x, c[1], graph.Window{Kernel: c[3], Stride: stride, Pad: c[3] / 2, Groups: c[2]}, true)
+				return b.conv("e", b.ReLU(x), 8, 1, 1, 0)
+			})
+		}
+	}
+	add("grouped, normed, residual", 3, graph.Shape{H: 14, W: 14, C: 3}, func(b builder) int {
+		x := b.normed("c", 0, 64, 3, 1, 1)
+		y := b.Conv("d", x, 64, graph.Window{Kernel: 3, Stride: 1, Pad: 1, Groups: 16}, false)
+		y = b.BatchNorm("f.bn", b.Conv("f", b.ReLU(b.BatchNorm("d.bn", y)), 64, graph.Window{Kernel: 3, Stride: 1, Pad: 1, Groups: 4}, false))
+		return b.ReLU(b.Add("add", y, x))
+	})
 	for op := graph.ReLU; op.Activation(); op++ {
 		act := func(b builder, x int) int { return b.Activation(op, x) }
 		add(op.String()+" of norm", 3, small, func(b builder) int {
