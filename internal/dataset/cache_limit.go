@@ -15,6 +15,6 @@ func (c *Cache) Limit(bytes int) {
 			return
 		}
 		delete(c.pics, key)
-		c.left += len(p.Pix)
+		c.left += p.bytes()
 	}
 }

@@ -2,16 +2,15 @@ package dataset
 
 import (
 	"fmt"
+	"image"
 	"testing"
-
-	"graft/internal/transform"
 )
 
 func TestCacheLimit(t *testing.T) {
 	c := NewCache(1000)
 	put := func(from, to int) {
 		for i := from; i < to; i++ {
-			c.put(fmt.Sprint(i), DecodeOptions{}, &transform.Picture{Pix: make([]byte, 100)})
+			c.put(fmt.Sprint(i), DecodeOptions{}, &decoded{img: &image.Gray{Pix: make([]byte, 100)}})
 		}
 	}
 	put(0, 12)

@@ -63,7 +63,7 @@ func judge(s *Sample, time int64, o Options) verdict {
 	if err == nil {
 		sum := sha256.Sum256(data)
 		w.Hash = hex.EncodeToString(sum[:])
-		p, e := Decode(data, o.Decode)
+		p, e := decode(data, o.Decode)
 		if err = e; err == nil {
 			w.Look = lookAt(data, p)
 			o.Cache.put(s.Path, o.Decode, p)

@@ -48,14 +48,14 @@ type format struct {
 	name   string
 	magic  []string // ? stands for any byte
 	header func(io.Reader) (image.Config, error)
-	decode func(data []byte, shrink int) (*transform.Picture, error)
+	decode func(data []byte, shrink int) (image.Image, error)
 }
 
 var formats = []format{
 	{"jpeg", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG},
 	{"png", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, with(png.Decode)},
 	{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, with(gif.Decode)},
-	{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP},
+	{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, with(webp.Decode)},
 	{"bmp", []string{"BM"}, bmp.DecodeConfig, with(bmp.Decode)},
 	{"tiff", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, with(tiff.Decode)},
 }
@@ -116,7 +116,23 @@ func DecodeHeader(data []byte) (name string, w, h int, err error) {
 // Decode reads a picture as Pillow's convert('RGB') does: 8 bits a channel,
 // upright by its EXIF orientation unless that is ignored, alpha dropped,
 // palettes looked up, the upper 8 of 16 bits, grey in all three channels.
-func Decode(data []byte, o DecodeOptions) (p *transform.Picture, err error) {
+func Decode(data []byte, o DecodeOptions) (*transform.Picture, error) {
+	d, err := decode(data, o)
+	if err != nil {
+		return nil, err
+	}
+	return d.picture(), nil
+}
+
+// A decoded picture is what a file holds, before it gets its colours and stands
+// upright: chroma at its own size takes half the memory.
+type decoded struct {
+	img         image.Image
+	studio      bool // of WebP: see fromYCbCr
+	orientation int
+}
+
+func decode(data []byte, o DecodeOptions) (d *decoded, err error) {
 	name, w, h, err := DecodeHeader(data)
 	if err != nil {
 		return nil, err
@@ -130,16 +146,41 @@ func Decode(data []byte, o DecodeOptions) (p *transform.Picture, err error) {
 	}
 	f, _ := sniff(data)
 	defer caught(&err)
-	if p, err = f.decode(data, o.shrink(w, h)); err != nil {
+	img, err := f.decode(data, o.shrink(w, h))
+	if err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || strings.Contains(err.Error(), "short Huffman data") {
 			return nil, fmt.Errorf("the %s file is cut short", name)
 		}
 		return nil, fmt.Errorf("damaged %s: %w", name, err)
 	}
+	d = &decoded{img: img, studio: name == "webp", orientation: 1}
 	if !o.IgnoreEXIF {
-		p = upright(p, orientation(name, data))
+		d.orientation = orientation(name, data)
 	}
-	return p, nil
+	return d, nil
+}
+
+// picture gives a decoded picture its colours and sets it upright.
+func (d *decoded) picture() *transform.Picture {
+	return upright(fromImage(d.img, d.studio), d.orientation)
+}
+
+// bytes is the memory that a decoded picture takes.
+func (d *decoded) bytes() int {
+	switch m := d.img.(type) {
+	case *image.YCbCr:
+		return len(m.Y) + len(m.Cb) + len(m.Cr)
+	case *image.Gray:
+		return len(m.Pix)
+	case *image.Paletted:
+		return len(m.Pix)
+	case *image.RGBA:
+		return len(m.Pix)
+	case *image.NRGBA:
+		return len(m.Pix)
+	}
+	b := d.img.Bounds()
+	return 8 * b.Dx() * b.Dy() // at most
 }
 
 // caught turns a decoder's panic on damaged input into an error.
@@ -149,49 +190,23 @@ func caught(err *error) {
 	}
 }
 
-func with(decode func(io.Reader) (image.Image, error)) func([]byte, int) (*transform.Picture, error) {
-	return func(data []byte, _ int) (*transform.Picture, error) {
-		img, err := decode(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
-		}
-		return fromImage(img), nil
-	}
-}
-
-// decodeWebP knows, where image/color does not, that WebP's luma has studio range.
-func decodeWebP(data []byte, _ int) (*transform.Picture, error) {
-	img, err := webp.Decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	var lossy *image.YCbCr
-	switch m := img.(type) {
-	case *image.YCbCr:
-		lossy = m
-	case *image.NYCbCrA:
-		lossy = &m.YCbCr
-	default:
-		return fromImage(img), nil
-	}
-	p := transform.New(img.Bounds().Dx(), img.Bounds().Dy())
-	fromYCbCr(p, lossy, true)
-	return p, nil
+func with(decode func(io.Reader) (image.Image, error)) func([]byte, int) (image.Image, error) {
+	return func(data []byte, _ int) (image.Image, error) { return decode(bytes.NewReader(data)) }
 }
 
 // FromImage is an image of Go's standard library as a Picture: the upper 8 bits
 // of each channel, alpha dropped.
-func FromImage(img image.Image) *transform.Picture { return fromImage(img) }
+func FromImage(img image.Image) *transform.Picture { return fromImage(img, false) }
 
-func fromImage(img image.Image) *transform.Picture {
+func fromImage(img image.Image, studio bool) *transform.Picture {
 	b := img.Bounds()
 	p := transform.New(b.Dx(), b.Dy())
 	switch m := img.(type) {
 	case *image.YCbCr:
-		fromYCbCr(p, m, false)
+		fromYCbCr(p, m, studio)
 		return p
 	case *image.NYCbCrA:
-		fromYCbCr(p, &m.YCbCr, false)
+		fromYCbCr(p, &m.YCbCr, studio)
 		return p
 	case *image.Paletted:
 		fromPalette(p, m)

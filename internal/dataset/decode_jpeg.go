@@ -14,7 +14,7 @@ import (
 // decodeJPEG reads a JPEG at 1/shrink of its size; one that lacks only its end
 // marker is whole. What package jpeg leaves is read by the standard library's
 // decoder, at full size, which also says what is wrong with a damaged file.
-func decodeJPEG(data []byte, shrink int) (*transform.Picture, error) {
+func decodeJPEG(data []byte, shrink int) (image.Image, error) {
 	img, err := jpeg.Decode(data, shrink)
 	if errors.Is(err, jpeg.ErrOther) {
 		img, err = stdjpeg.Decode(bytes.NewReader(data))
@@ -23,10 +23,7 @@ func decodeJPEG(data []byte, shrink int) (*transform.Picture, error) {
 		// Data that were cut inside a scan fail with an end marker too.
 		img, err = stdjpeg.Decode(io.MultiReader(bytes.NewReader(data), bytes.NewReader([]byte{0xff, 0xd9})))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return fromImage(img), nil
+	return img, err
 }
 
 // Fixed-point conversion of libjpeg's jdcolor.c, 16 bits of fraction.

@@ -35,7 +35,7 @@ func pillow(t testing.TB, name string) *transform.Picture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fromImage(img)
+	return FromImage(img)
 }
 
 // TestDecodeReadsAsPillow holds every form of one photograph against what Pillow reads.

@@ -222,17 +222,18 @@ func (l *Loader) make(s *slot, at, epoch int) error {
 
 func (l *Loader) picture(s *Sample) (*transform.Picture, error) {
 	if p := l.o.Cache.get(s.Path, l.o.Decode); p != nil {
-		return p, nil
+		return p.picture(), nil
 	}
 	data, err := s.Read()
 	if err != nil {
 		return nil, err
 	}
-	p, err := Decode(data, l.o.Decode)
-	if err == nil {
-		l.o.Cache.put(s.Path, l.o.Decode, p)
+	p, err := decode(data, l.o.Decode)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	l.o.Cache.put(s.Path, l.o.Decode, p)
+	return p.picture(), nil
 }
 
 // settle closes the gaps that unreadable samples leave in a batch.

@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"hash/fnv"
+	"image"
 	"maps"
 	"math"
 	"os"
@@ -217,10 +218,11 @@ func TestBuffersAreReused(t *testing.T) {
 	}
 }
 
-func TestCacheKnowsOrientation(t *testing.T) {
-	c, p := NewCache(1000), transform.New(2, 2)
-	c.put("a", DecodeOptions{IgnoreEXIF: true}, p)
-	if c.get("a", DecodeOptions{}) != nil || c.get("a", DecodeOptions{IgnoreEXIF: true}) != p {
-		t.Error("a picture as stored was taken for an upright one")
+func TestCacheKnowsHowPicturesWereRead(t *testing.T) {
+	c, p := NewCache(1000), &decoded{img: image.NewGray(image.Rect(0, 0, 2, 2))}
+	o := DecodeOptions{IgnoreEXIF: true, Enough: 7}
+	c.put("a", o, p)
+	if c.get("a", DecodeOptions{Enough: 7}) != nil || c.get("a", DecodeOptions{IgnoreEXIF: true}) != nil || c.get("a", o) != p {
+		t.Error("a picture read otherwise was taken for the one asked for")
 	}
 }
