@@ -23,6 +23,7 @@ type BenchConfig struct {
 	Precision      Precision // "" is Auto
 	Seconds        float64   // for training and for inference each
 	Only           string    // "train" or "infer"; "" is both
+	Decode         Decoding  // BenchData's; "" is exact
 }
 
 // A BenchResult is the speed of a network and of the machine, in one run.

@@ -14,19 +14,20 @@ import (
 // A DataResult is what a picture costs on its way to the network and in it, in
 // milliseconds of one processor but for the engine's, which are of all.
 type DataResult struct {
-	Data      string  `json:"data"`
-	Model     string  `json:"model"`
-	Pictures  int     `json:"pictures"` // measured
-	KB        float64 `json:"kb"`       // of a file, mean
-	Megapixel float64 `json:"megapixels"`
-	Threads   int     `json:"threads"`
-	Read      float64 `json:"read_ms"`
-	Decode    float64 `json:"decode_ms"`
-	Transform float64 `json:"transform_ms"` // random crop, flip, resize
-	Normalise float64 `json:"normalise_ms"`
-	Engine    float64 `json:"engine_ms"`     // a training step
-	Loading   float64 `json:"loading_img_s"` // all of the above but the engine, on all processors
-	Training  float64 `json:"training_img_s"`
+	Data      string   `json:"data"`
+	Model     string   `json:"model"`
+	Decoding  Decoding `json:"decoding"`
+	Pictures  int      `json:"pictures"`   // measured
+	KB        float64  `json:"kb"`         // of a file, mean
+	Megapixel float64  `json:"megapixels"` // as decoded, mean
+	Threads   int      `json:"threads"`
+	Read      float64  `json:"read_ms"`
+	Decode    float64  `json:"decode_ms"`
+	Transform float64  `json:"transform_ms"` // random crop, flip, resize
+	Normalise float64  `json:"normalise_ms"`
+	Engine    float64  `json:"engine_ms"`     // a training step
+	Loading   float64  `json:"loading_img_s"` // all of the above but the engine, on all processors
+	Training  float64  `json:"training_img_s"`
 }
 
 // benchPictures is the most pictures that BenchData measures.
@@ -56,6 +57,11 @@ func BenchData(ctx context.Context, c BenchConfig, data string) (*DataResult, er
 	}
 	r := &DataResult{Data: data, Model: m.Name}
 	pre := m.Preprocess()
+	if err := c.Decode.apply(&pre); err != nil {
+		return nil, err
+	}
+	r.Decoding = decodingOf(pre)
+	reading := dataset.DecodeOptions{}.For(pre)
 	x := make([]float32, 3*pre.Crop*pre.Crop)
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range samples {
@@ -74,7 +80,7 @@ func BenchData(ctx context.Context, c BenchConfig, data string) (*DataResult, er
 		}
 		lap(&r.Read)
 		var pic *transform.Picture
-		if pic, err = dataset.Decode(bytes, dataset.DecodeOptions{}); err != nil {
+		if pic, err = dataset.Decode(bytes, reading); err != nil {
 			continue
 		}
 		lap(&r.Decode)

@@ -61,6 +61,7 @@ func Open(path string) (*Classifier, error) { return OpenWith(path, OpenOptions{
 type OpenOptions struct {
 	Threads   int       // 0 is one a processor
 	Precision Precision // "" is Auto
+	Decode    Decoding  // "" is as the model was trained
 	// Memory caps what the classifier holds, in bytes, 0 for no cap: fewer pictures go
 	// through the network at once, with the same answers. Resident memory stays below
 	// the cap plus 150 MB. Until Close, Go's memory limit is set accordingly.
@@ -83,6 +84,9 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	}
 	if err := m.Preprocess.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := o.Decode.apply(&m.Preprocess); err != nil {
+		return nil, err
 	}
 	c := &Classifier{Model: m.Name, Path: file, Classes: m.Classes, pre: m.Preprocess, data: m.Data}
 	c.graph = arch.Build(len(m.Classes), m.Preprocess.Crop)
@@ -137,7 +141,7 @@ func (c *Classifier) Predict(ctx context.Context, images ...image.Image) ([]Pred
 // PredictBytes classifies the picture in a file's bytes, upright by its
 // orientation tag.
 func (c *Classifier) PredictBytes(ctx context.Context, data []byte) (Prediction, error) {
-	pic, err := dataset.Decode(data, dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"})
+	pic, err := dataset.Decode(data, dataset.DecodeOptions{}.For(c.pre))
 	if err != nil {
 		return Prediction{}, err
 	}
@@ -212,7 +216,7 @@ func (c *Classifier) Tensors(pictures [][]byte) (x, logits []float32, err error)
 	x = make([]float32, len(pictures)*size)
 	logits = make([]float32, len(pictures)*len(c.Classes))
 	for i, data := range pictures {
-		pic, err := dataset.Decode(data, dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"})
+		pic, err := dataset.Decode(data, dataset.DecodeOptions{}.For(c.pre))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -39,8 +39,9 @@ type Config struct {
 	AllowBad bool   // accept classes of which more than a tenth cannot be read
 	// MaxPixels limits a picture's size; 0 is Pillow's limit, 89 million.
 	MaxPixels  int
-	EXIF       string // apply (the default) or ignore the orientation tag
-	CacheBytes int    // for decoded pictures; 0 is 384 MB, negative is none
+	EXIF       string   // apply (the default) or ignore the orientation tag
+	Decode     Decoding // "" is exact
+	CacheBytes int      // for decoded pictures; 0 is 384 MB, negative is none
 
 	// Memory caps what a run holds, in bytes: network, batches, decoded pictures. A
 	// batch that does not fit goes in parts whose gradients are added up: exact without
@@ -113,6 +114,7 @@ type Plan struct {
 	Part                        int   // pictures that go through the network at once
 	PartStatistics              bool  // batch normalisation takes statistics of parts
 	CacheBytes                  int   // what is left for decoded pictures
+	Decode                      Decoding
 }
 
 // recipe resolves the settings: the config's, else the recipe's.

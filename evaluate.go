@@ -21,6 +21,7 @@ type EvalConfig struct {
 	All       bool
 	Threads   int
 	Precision Precision
+	Decode    Decoding    // "" is as the model was trained
 	Memory    int64       // cap in bytes, as OpenOptions has it
 	Events    func(Event) // Checking, Fetching, Finding, Warning; may be nil
 }
@@ -40,13 +41,13 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	if e.Events == nil {
 		e.Events = func(Event) {}
 	}
-	c, err := OpenWith(e.Model, OpenOptions{Threads: e.Threads, Precision: e.Precision, Memory: e.Memory})
+	c, err := OpenWith(e.Model, OpenOptions{Threads: e.Threads, Precision: e.Precision, Decode: e.Decode, Memory: e.Memory})
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	d, err := dataset.Open(ctx, e.Data, dataset.Options{
-		Check: true, Evaluate: true, AllowBad: true, Threads: e.Threads, Decode: dataset.DecodeOptions{IgnoreEXIF: c.pre.EXIF == "ignore"},
+		Check: true, Evaluate: true, AllowBad: true, Threads: e.Threads, Decode: dataset.DecodeOptions{}.For(c.pre),
 		Progress:      func(done, total int) { e.Events(Checking{done, total}) },
 		FetchProgress: func(done, total int64) { e.Events(Fetching{e.Data, done, total}) },
 	})

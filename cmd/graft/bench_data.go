@@ -13,6 +13,7 @@ import (
 func withData(c *cobra.Command, b *graft.BenchConfig, asJSON *bool) *cobra.Command {
 	var data string
 	c.Flags().StringVar(&data, "data", "", "time reading, decoding and transforming the pictures of DATA, beside a training step")
+	decodeFlag(c.Flags(), &b.Decode, "exact")
 	run := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if data == "" {
@@ -29,7 +30,7 @@ func withData(c *cobra.Command, b *graft.BenchConfig, asJSON *bool) *cobra.Comma
 		if *asJSON {
 			return json.NewEncoder(w).Encode(r)
 		}
-		fmt.Fprintf(w, "%s: %d pictures of %.0f kB, %.2f megapixels\n", r.Data, r.Pictures, r.KB, r.Megapixel)
+		fmt.Fprintf(w, "%s: %d pictures of %.0f kB, %.2f megapixels as decoded (%s)\n", r.Data, r.Pictures, r.KB, r.Megapixel, r.Decoding)
 		total := r.Read + r.Decode + r.Transform + r.Normalise
 		for _, s := range []struct {
 			name string

@@ -16,6 +16,7 @@ func newEval() *cobra.Command {
 	var threads int
 	var precision string
 	var memory byteSize
+	var decode graft.Decoding
 	c := &cobra.Command{
 		Use:   "eval RUN|MODEL-FILE DATA",
 		Short: "Measure a model: loss, accuracy, per class, confusion",
@@ -28,7 +29,7 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 			}
 			r, end := newReport(c, asJSON)
 			e, err := graft.Evaluate(c.Context(), graft.EvalConfig{Model: args[0], Data: args[1], All: all, Threads: threads,
-				Precision: graft.Precision(precision), Memory: int64(memory), Events: r.event})
+				Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory), Events: r.event})
 			end()
 			if err != nil {
 				return err
@@ -46,6 +47,7 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 	c.Flags().Var(&memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
 	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(c.Flags(), &precision)
+	decodeFlag(c.Flags(), &decode, "as the model was trained")
 	return c
 }
 

@@ -26,8 +26,9 @@ check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"tes
 bench    {"model":M,"batch":32,"threads":2,"isa":"avx512","train_img_s":20,"infer_img_s":60,"peak_gflops":230,"train_roof":0.9,"infer_roof":0.9}
          with --only the other's are 0; precision says which
 bench --data
-         {"data":D,"model":M,"pictures":256,"kb":53,"megapixels":0.2,"threads":2,"read_ms":0.5,"decode_ms":4.7,"transform_ms":1.8,
-         "normalise_ms":0.1,"engine_ms":8.4,"loading_img_s":280,"training_img_s":120}; of one processor, engine_ms of all
+         {"data":D,"model":M,"decoding":"exact","pictures":256,"kb":53,"megapixels":0.2,"threads":2,"read_ms":0.5,"decode_ms":4.7,"transform_ms":1.8,
+         "normalise_ms":0.1,"engine_ms":8.4,"loading_img_s":280,"training_img_s":120}; of one processor, engine_ms of all;
+         megapixels as decoded (decoding: exact or fast)
 bench --layers
          {"model":M,"mode":"train","batch":32,"step_ms":500,"peak_gflops":500,"peak_gb_s":60,"layers":[{"layer":L,"op":O,"pass":"forward",
          "kernel":K,"ms":9,"gflop":7,"mb":50,"gflops":800,"gb_s":6,"bound":"compute","roof":1.6,"share":0.02},...]}; with --compare

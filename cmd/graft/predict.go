@@ -32,6 +32,7 @@ func newPredict() *cobra.Command {
 	var topk, threads int
 	var tensors, precision string
 	var memory byteSize
+	var decode graft.Decoding
 	c := &cobra.Command{
 		Use:     "predict RUN|MODEL-FILE PATH...",
 		Short:   "Say which class pictures are of, a line each",
@@ -45,7 +46,7 @@ func newPredict() *cobra.Command {
 			if topk < 1 {
 				return usageError{fmt.Errorf("--top-k is %d, must be at least 1", topk)}
 			}
-			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision), Memory: int64(memory)})
+			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory)})
 			if err != nil {
 				return err
 			}
@@ -72,6 +73,7 @@ func newPredict() *cobra.Command {
 	c.Flags().Var(&memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
 	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(c.Flags(), &precision)
+	decodeFlag(c.Flags(), &decode, "as the model was trained")
 	c.Flags().StringVar(&tensors, "tensors", "", "write what the network reads and its logits to this safetensors file instead")
 	return c
 }

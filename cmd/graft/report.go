@@ -168,6 +168,7 @@ func (r *report) plan(p graft.Plan) {
 	r.line("recipe    %s: %d epochs, batch %d, loss %s over the batch, learning rate %s,", p.Recipe, p.Epochs, p.Batch, p.Loss, groups)
 	r.line("          momentum %g, weight decay %g, seed %d", p.Momentum, p.WeightDecay, p.Seed)
 	r.line("device    %s, %d MB for the network", p.Device, p.MegabytesEngine)
+	r.line("decoding  %s", p.Decode)
 	if p.Memory > 0 {
 		r.memory(p)
 	}

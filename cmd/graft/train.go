@@ -75,6 +75,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.BoolVar(&f.c.AllowBad, "allow-bad", false, "go on if more than a tenth of a class cannot be read")
 	p.IntVar(&f.c.MaxPixels, "max-pixels", 0, "refuse larger pictures (default 89478485)")
 	p.StringVar(&f.c.EXIF, "exif", "apply", "orientation tag: apply, or ignore as torchvision does")
+	decodeFlag(p, &f.c.Decode, "exact")
 	p.IntVar(&f.cacheMB, "cache-mb", 384, "memory for decoded pictures")
 	p.BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
 }

@@ -31,6 +31,12 @@ type DecodeOptions struct {
 	Enough int
 }
 
+// For are the options as a model's preprocessing has them.
+func (o DecodeOptions) For(p transform.Preprocess) DecodeOptions {
+	o.IgnoreEXIF, o.Enough = p.EXIF == "ignore", p.DecodeShorter
+	return o
+}
+
 // shrink is what the picture's size may be divided by.
 func (o DecodeOptions) shrink(w, h int) int {
 	by := 1

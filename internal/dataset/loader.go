@@ -65,9 +65,7 @@ func NewLoader(samples []Sample, o LoaderOptions) *Loader {
 		o.Ahead = 2
 	}
 	o.Batch = max(o.Batch, 1)
-	if o.Preprocess.EXIF == "ignore" {
-		o.Decode.IgnoreEXIF = true
-	}
+	o.Decode = o.Decode.For(o.Preprocess)
 	return &Loader{samples: samples, o: o}
 }
 

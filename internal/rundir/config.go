@@ -45,6 +45,7 @@ type Data struct {
 	Split     float64 `json:"split"`
 	Leaks     string  `json:"leaks"`
 	EXIF      string  `json:"exif"`
+	Decode    string  `json:"decode"` // exact or fast
 	AllowBad  bool    `json:"allow_bad,omitempty"`
 	MaxPixels int64   `json:"max_pixels,omitempty"`
 }

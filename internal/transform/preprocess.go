@@ -14,6 +14,9 @@ type Preprocess struct {
 	Mean          [3]float32 `json:"mean"`          // of red, green, blue in [0, 1]
 	Std           [3]float32 `json:"std"`
 	EXIF          string     `json:"exif"` // apply or ignore: the orientation tag
+	// DecodeShorter lets a JPEG be read at a half, a quarter or an eighth of its size
+	// while its shorter side keeps so many pixels; 0 reads all of it.
+	DecodeShorter int `json:"decode_shorter,omitempty"`
 }
 
 // Validate says what is wrong with p, if anything.
@@ -27,6 +30,8 @@ func (p Preprocess) Validate() error {
 		return fmt.Errorf("preprocessing: interpolation %q is neither bilinear nor bicubic", p.Interpolation)
 	case p.EXIF != "apply" && p.EXIF != "ignore":
 		return fmt.Errorf("preprocessing: exif %q is neither apply nor ignore", p.EXIF)
+	case p.DecodeShorter != 0 && p.DecodeShorter < p.Resize:
+		return fmt.Errorf("preprocessing: pictures decoded to %d pixels are too small for %d", p.DecodeShorter, p.Resize)
 	}
 	for _, s := range p.Std {
 		if !(s > 0) {
