@@ -57,6 +57,9 @@ func (d *decoder) next(restart int) bool {
 			return false
 		}
 	}
+	if d.buf == nil {
+		d.buf = make([]byte, 0, len(d.rest)+slack)
+	}
 	d.buf = d.buf[:0]
 	for {
 		i := bytes.IndexByte(d.rest, 0xff)
@@ -75,13 +78,15 @@ func (d *decoder) next(restart int) bool {
 		break
 	}
 	end := uint(len(d.buf)) * 8
-	d.buf = append(d.buf, make([]byte, slack)...)
+	d.buf = append(d.buf, nothing[:]...)
 	d.bits = bits{d.buf, 0, end}
 	for i := range d.comps {
 		d.comps[i].dc = 0
 	}
 	return true
 }
+
+var nothing [slack]byte
 
 // interleaved reads a scan of several components, MCU by MCU.
 func (d *decoder) interleaved(in []*component, s band) bool {
