@@ -65,7 +65,7 @@ func judge(s *Sample, time int64, o Options) verdict {
 		w.Hash = hex.EncodeToString(sum[:])
 		p, e := decode(data, o.Decode)
 		if err = e; err == nil {
-			w.Look = lookAt(data, p)
+			w.Look = lookAt(data, p.picture())
 			o.Cache.put(s.Path, o.Decode, p)
 		}
 	}
@@ -149,7 +149,7 @@ func newVerdicts(src source, o DecodeOptions) *verdicts {
 	if err != nil || src.key() == "" {
 		return v
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "3 %s %d %t", src.key(), o.MaxPixels, o.IgnoreEXIF))
+	key := sha256.Sum256(fmt.Appendf(nil, "3 %s %d %t %d", src.key(), o.MaxPixels, o.IgnoreEXIF, o.Enough))
 	v.file = filepath.Join(cache, "checked", hex.EncodeToString(key[:])+".json")
 	if b, err := os.ReadFile(v.file); err == nil && json.Unmarshal(b, &v.byRel) != nil || v.byRel == nil {
 		v.byRel = map[string]verdict{}
