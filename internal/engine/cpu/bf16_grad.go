@@ -140,21 +140,28 @@ func (t *winoGradTask) pairGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer,
 }
 
 // eachPair lists the pixels of the tiles in rows [r0, r1), two tiles at a time, an
-// odd one's partner being zeros.
+// odd one's partner being zeros, and behind them those of the next two, as tour does.
 func (t *winoGradTask) eachPair(r0, r1 int, table []uintptr, at func(table []uintptr, sample, row, col int), visit func(table unsafe.Pointer)) {
 	cols, half := t.grid.cols, len(table)/2
 	tiles := (r1 - r0) * cols
-	for i := range tiles {
-		r := r0 + i/cols
-		at(table[i%2*half:], r/t.grid.rows, r%t.grid.rows, i%cols)
-		if i%2 == 0 && i < tiles-1 {
-			continue
-		}
-		if i%2 == 0 {
-			for k := range table[half:] {
-				table[half+k] = uintptr(t.zeros)
+	fill := func(pair []uintptr, first int) {
+		for k := range 2 {
+			tile := pair[k*half/2 : (k+1)*half/2]
+			if i := first + k; i < tiles {
+				r := r0 + i/cols
+				at(tile, r/t.grid.rows, r%t.grid.rows, i%cols)
+				continue
+			}
+			for p := range tile {
+				tile[p] = uintptr(t.zeros)
 			}
 		}
+	}
+	here, next := table[:half], table[half:]
+	fill(next, 0)
+	for i := 0; i < tiles; i += 2 {
+		copy(here, next)
+		fill(next, i+2)
 		visit(unsafe.Pointer(&table[0]))
 	}
 }

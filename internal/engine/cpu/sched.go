@@ -36,8 +36,8 @@ type worker struct {
 	scratch []float32       // operands rounded
 	planes  []float32       // of a block of Winograd's tiles
 	wino    []float32       // the transforms' own
-	tileIn  [2 * 36]uintptr // of one tile, or of a pair
-	tileOut [2 * 16]uintptr
+	tileIn  [4 * 36]uintptr // of a tile or a pair, and of the next
+	tileOut [4 * 16]uintptr
 	tileAdd [16]uintptr
 }
 

@@ -126,11 +126,29 @@ func (t *winogradTask) run(w *worker, item, n int) {
 // transformTiles writes the planes of all tiles in rows [r0, r1) of in, value bytes each.
 func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane, value int, zeros unsafe.Pointer) {
 	at := v
+	g.tour(w.tileIn[:2*36], r0, r1, func(table []uintptr, sample, top, left int) {
+		in.window(table, sample, top-1, left-1, winoTile+2, 0, zeros)
+	}, func() {
+		set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
+		at = unsafe.Add(at, in.cp*value)
+	})
+}
+
+// tour visits the tiles of rows [r0, r1) with a table of their pixels, whose second
+// half is the next tile's: the kernels fetch that into the cache meanwhile.
+func (g *tiling) tour(table []uintptr, r0, r1 int, fill func(table []uintptr, sample, top, left int), visit func()) {
+	half := len(table) / 2
+	here, next := table[:half], table[half:]
+	fill(next, r0/g.rows, r0%g.rows*winoTile, 0)
 	for r := r0; r < r1; r++ {
 		for c := range g.cols {
-			in.window(w.tileIn[:], r/g.rows, r%g.rows*winoTile-1, c*winoTile-1, winoTile+2, 0, zeros)
-			set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
-			at = unsafe.Add(at, in.cp*value)
+			copy(here, next)
+			if c+1 < g.cols {
+				fill(next, r/g.rows, r%g.rows*winoTile, (c+1)*winoTile)
+			} else if r+1 < r1 {
+				fill(next, (r+1)/g.rows, (r+1)%g.rows*winoTile, 0)
+			}
+			visit()
 		}
 	}
 }
@@ -181,17 +199,19 @@ func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, pla
 	if t.add != nil {
 		add = unsafe.Pointer(&w.tileAdd[0])
 	}
-	for r := r0; r < r1; r++ {
-		img, top := r/t.grid.rows, r%t.grid.rows*winoTile
-		for c := range t.grid.cols {
-			t.out.window(w.tileOut[:], img, top, c*winoTile, winoTile, first, dump)
-			if t.add != nil {
-				t.add.window(w.tileAdd[:], img, top, c*winoTile, winoTile, first, t.zeros)
-			}
-			t.set.WinoOutput(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
-			m = unsafe.Add(m, width)
+	r, c := r0, 0
+	t.grid.tour(w.tileOut[:2*16], r0, r1, func(table []uintptr, sample, top, left int) {
+		t.out.window(table, sample, top, left, winoTile, first, dump)
+	}, func() {
+		if t.add != nil {
+			t.add.window(w.tileAdd[:], r/t.grid.rows, r%t.grid.rows*winoTile, c*winoTile, winoTile, first, t.zeros)
 		}
-	}
+		t.set.WinoOutput(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
+		m = unsafe.Add(m, width)
+		if c++; c == t.grid.cols {
+			r, c = r+1, 0
+		}
+	})
 }
 
 // A winoWeightTask transforms packed weights.

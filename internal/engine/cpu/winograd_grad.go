@@ -77,13 +77,12 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
 	first := p0 * t.set.NR * 4
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
-	for r := r0; r < r1; r++ {
-		for c := range t.grid.cols {
-			t.dy.window(w.tileOut[:], r/t.grid.rows, r%t.grid.rows*winoTile, c*winoTile, winoTile, first, t.zeros)
-			t.set.WinoGradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
-			y = unsafe.Add(y, channels*4)
-		}
-	}
+	t.grid.tour(w.tileOut[:2*16], r0, r1, func(table []uintptr, sample, top, left int) {
+		t.dy.window(table, sample, top, left, winoTile, first, t.zeros)
+	}, func() {
+		t.set.WinoGradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
+		y = unsafe.Add(y, channels*4)
+	})
 }
 
 // multiply adds the 36 products of a block to the sums.

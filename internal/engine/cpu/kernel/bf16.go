@@ -35,7 +35,7 @@ type BF16 struct {
 	WinoInput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
 	// WinoInputPairs is the Set's WinoInput of two tiles, rounded: src lists the pixels
-	// of one, then those of the other. WinoGradOutputPairs is its WinoGradOutput likewise.
+	// of one, then those of the other, then what to fetch. WinoGradOutputPairs is its WinoGradOutput likewise.
 	//
 	//	word ch of dst[i] = (bf16(WinoInput of src[0:36])[i][ch], bf16(WinoInput of src[36:72])[i][ch])
 	WinoInputPairs      func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)

@@ -196,8 +196,8 @@ func TestWinoInputBF16(t *testing.T) {
 		s := newScope(t)
 		c := channels(t)
 		x := s.in(36, c, 0)
-		var table [36]uintptr
-		for i := range table {
+		var table [2 * 36]uintptr
+		for i := range 36 {
 			table[i] = x.addr(i)
 		}
 		wide, got, want := newMatrix(s.rng, 36, c, 0), s.out(36, c/2, 4), newMatrix(s.rng, 36, c/2, 4)
@@ -233,6 +233,7 @@ func TestWinoPairs(t *testing.T) {
 			for i := range 2 * k.pixels {
 				table = append(table, x.addr(i))
 			}
+			table = ahead(table)
 			low, high := newMatrix(s.rng, 36, c, 0), newMatrix(s.rng, 36, c, 0)
 			scratch := make([]float32, WinoScratch/4)
 			k.one(low.ptr(), low.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))

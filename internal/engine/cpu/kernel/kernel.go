@@ -178,7 +178,9 @@ type Set struct {
 	// WinoInput is Winograd's input transform of one tile (F(4x4, 3x3): Lavin and
 	// Gray 2015, with points 0, ±3/4, ±3/2 and infinity): src is a table of the addresses of its 6 x 6 pixels, dst gets 36
 	// planes, ds bytes apart. scratch is WinoScratch bytes for the kernel's use, here
-	// and below. With B, G and A the transforms' matrices:
+	// and below. Behind the pixels of a tile a table has as many addresses, valid or
+	// not, that are fetched into the cache meanwhile: those of the next tile. With B, G
+	// and A the transforms' matrices:
 	//
 	//	dst[i*6+j][ch] = (B src[.][.][ch] Bᵀ)[i][j]
 	WinoInput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)

@@ -123,6 +123,8 @@ func (a *asm) winogradPairs(n int, line pass) {
 				line(a, v, n, func(i int) int {
 					a.op("MOVQ", offset(8*((k*n+i)*n+j))+"(SI)", "AX")
 					a.load(v, "(AX)(BX*1)", i)
+					a.op("MOVQ", offset(8*(((2+k)*n+i)*n+j))+"(SI)", "AX")
+					a.op("PREFETCHT1", "(AX)(BX*1)")
 					return i
 				}, func(i, r int) { a.store(v, r, scratch(k, i, j)) })
 			}

@@ -70,11 +70,14 @@ func (a *asm) constants(values ...float32) []int {
 	return regs
 }
 
-// table is value (i, j) of a tile whose pixels a table of n columns addresses.
+// table is value (i, j) of a tile whose pixels a table of n columns addresses; the
+// table's second half says what to fetch meanwhile.
 func (a *asm) table(n int) func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
 		a.op("MOVQ", offset(8*(i*n+j))+"(SI)", "AX")
 		a.loadRow(v, "AX", 0, r)
+		a.op("MOVQ", offset(8*(n*n+i*n+j))+"(SI)", "AX")
+		a.op("PREFETCHT1", "(AX)(BX*1)")
 	}
 }
 
@@ -195,6 +198,8 @@ func (a *asm) winoOutput() {
 			}
 			a.max(v, lo, r)
 			a.storeRow(v, r, "AX", 0)
+			a.op("MOVQ", offset(8*(16+i*4+j))+"(DI)", "AX")
+			a.op("LONG", "$0x180c0d0f") // PREFETCHW (AX)(BX*1), which the assembler does not know
 		})
 	}
 	a.op("TESTQ", "R13", "R13")
