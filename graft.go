@@ -55,6 +55,7 @@ type session struct {
 	data      *dataset.Dataset
 	cache     *dataset.Cache
 	pre       transform.Preprocess
+	found     *weights.StateDict // weights that came with their preprocessing, or nil
 	origin    rundir.Weights
 	graph     *graph.Graph
 	engine    engine.Engine
@@ -107,6 +108,13 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		}
 	}
 	s.pre = s.model.Preprocess()
+	found, ok, err := s.model.Open(ctx, c.Weights, func(file string, done, total int64) { s.c.Events(Fetching{file, done, total}) })
+	if err != nil {
+		return err
+	}
+	if ok {
+		s.found, s.pre = found.State, found.Preprocess
+	}
 	if c.EXIF != "" {
 		s.pre.EXIF = c.EXIF
 	}
@@ -237,6 +245,8 @@ func (s *session) values(ctx context.Context) ([][]float32, error) {
 		}
 		s.origin.Name, s.origin.Source = s.model.Name+"."+w.Tag, w.Origin
 		state, err = model.LoadWeights(ctx, s.model, w, func(done, total int64) { s.c.Events(Fetching{w.File.Name, done, total}) })
+	case s.found != nil:
+		s.origin.Source, state = asked, s.found
 	case strings.HasPrefix(asked, "http://") || strings.HasPrefix(asked, "https://"):
 		file := fetch.File{Name: "given/" + path.Base(strings.SplitN(asked, "?", 2)[0]), URL: asked}
 		s.origin.Source = asked

@@ -50,6 +50,7 @@ func Restore(g *graph.Graph, source *weights.StateDict) ([][]float32, error) {
 }
 
 func fill(g *graph.Graph, source *weights.StateDict, skipHead bool) ([][]float32, error) {
+	source = renamed(g, source)
 	var want []weights.Spec
 	for i, p := range g.Params {
 		if skipHead && g.InHead(i) {
