@@ -9,12 +9,14 @@ import (
 
 // A CheckConfig says which pictures to look at.
 type CheckConfig struct {
-	Data      string
+	Data string
+	// Run, a run directory or model file, asks its network which labels are likely wrong.
+	Run       string
 	EXIF      string      // apply (the default) or ignore the orientation tag
 	MaxPixels int         // 0 is Pillow's limit, 89 million
 	Threads   int         // 0 is as many as there are processors
 	Sheets    string      // a folder for contact sheets; "" draws none
-	Events    func(Event) // Checking, Fetching; may be nil
+	Events    func(Event) // Checking, Fetching, Keeping; may be nil
 }
 
 // A CheckReport is everything found; see its fields and methods.
@@ -41,6 +43,11 @@ func Check(ctx context.Context, c CheckConfig) (*CheckReport, error) {
 		return nil, err
 	}
 	r := &CheckReport{Report: check.Of(d)}
+	if c.Run != "" {
+		if err := c.labels(ctx, d, r.Report); err != nil {
+			return nil, err
+		}
+	}
 	if c.Sheets != "" {
 		r.Sheets, err = r.WriteSheets(c.Sheets, decode)
 	}

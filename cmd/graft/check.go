@@ -23,8 +23,8 @@ func newCheck() *cobra.Command {
 		Long: `Opens every picture of DATA and says what is wrong: files that cannot be read or are cut short; copies, of the same
 bytes or scaled and compressed again, within a part, between training and what it is judged by, or under two labels;
 tiny, dark, blurred and oddly shaped pictures; wrong endings; pictures that only their EXIF tag turns upright; the balance
-of the classes. No file of DATA is changed. docs/data.md has the methods and what they find in real pictures.`,
-		Example: "  graft check photos/\n  graft check photos/ --sheets sheets/ --fix-list fix.csv",
+of the classes; with --run, labels that are likely wrong, and how many there may be. No file of DATA is changed. docs/data.md has the methods and what they find in real pictures.`,
+		Example: "  graft check photos/\n  graft check photos/ --sheets sheets/ --fix-list fix.csv\n  graft check photos/ --run runs/photos-resnet18",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if most < 0 || c.Threads < 0 || c.MaxPixels < 0 {
@@ -53,6 +53,7 @@ of the classes. No file of DATA is changed. docs/data.md has the methods and wha
 		},
 	}
 	p := cmd.Flags()
+	p.StringVar(&c.Run, "run", "", "run or model file whose network says which labels are likely wrong")
 	p.StringVar(&c.Sheets, "sheets", "", "folder for contact sheets, one a kind of finding")
 	p.StringVar(&fixList, "fix-list", "", "CSV file to write: path, problem, advice, part, class, copy_of, why")
 	p.IntVar(&most, "most", 10, "of each finding to print")

@@ -21,6 +21,7 @@ eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,
          confusion has a row for each class as it is, a column for each as answered; part says which pictures
 check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"test":100}],"findings":[{"kind":"leak","text":T,
          "groups":[{"pictures":[{"path":P,"part":"test","class":C},...],"why":W,"advice":"remove"}]}],"sheets":[F,...]}
+         with --run also "labels":{"pictures":1200,"agreement":0.9,"estimate":21.5,"joint":[[..]]}: rows as labelled, columns as estimated
          kinds: unreadable, leak, valid-in-test, duplicate, label-conflict and with near- before these four, tiny, dark, flat, blurred, odd-shape,
          wrong-extension, rotated, imbalance, few, label, and those of opening (hidden, loose, class-empty, ...); advice: keep, remove, relabel, rename, look
 bench    {"model":M,"batch":32,"threads":2,"isa":"avx512","train_img_s":20,"infer_img_s":60,"peak_gflops":230,"train_roof":0.9,"infer_roof":0.9}

@@ -93,8 +93,8 @@ func ConfidentLearning(probs [][]float32, labels []int, classes int) (*Labels, [
 }
 
 // AddLabels puts what a network says about the labels into the report.
-// probs[i] belongs to samples[i].
-func (r *Report) AddLabels(d *dataset.Dataset, part dataset.Split, samples []dataset.Sample, probs [][]float32) {
+// parts[i] and probs[i] belong to samples[i].
+func (r *Report) AddLabels(d *dataset.Dataset, parts []dataset.Split, samples []dataset.Sample, probs [][]float32) {
 	labels := make([]int, len(samples))
 	for i, s := range samples {
 		labels[i] = s.Class
@@ -105,7 +105,7 @@ func (r *Report) AddLabels(d *dataset.Dataset, part dataset.Split, samples []dat
 	for _, x := range suspects {
 		sample := samples[x.Picture]
 		why := fmt.Sprintf("%s %.2f, %s %.2f", d.Classes[x.Class], probs[x.Picture][x.Class], d.Classes[sample.Class], probs[x.Picture][sample.Class])
-		f.Groups = append(f.Groups, Group{[]Picture{{sample.Path, string(part), d.Classes[sample.Class]}}, why, "relabel"})
+		f.Groups = append(f.Groups, Group{[]Picture{{sample.Path, string(parts[x.Picture]), d.Classes[sample.Class]}}, why, "relabel"})
 		s.rows = append(s.rows, []dataset.Sample{sample})
 	}
 	r.add(f, s, "label is likely wrong, the likeliest first", "labels are likely wrong, the likeliest first")

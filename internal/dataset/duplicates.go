@@ -51,9 +51,9 @@ func (d *Dataset) findAlike(ctx context.Context, threads int) error {
 	return err
 }
 
-// shows is the same for pictures that are copies of each other, "" where that is
+// Shows is the same for pictures that are copies of each other, "" where that is
 // not known.
-func (d *Dataset) shows(s *Sample) string {
+func (d *Dataset) Shows(s *Sample) string {
 	if n, ok := d.alike[s.rel()]; ok {
 		return strconv.Itoa(n)
 	}
@@ -143,7 +143,7 @@ func (d *Dataset) duplicates(drop bool) {
 	for i := range exact {
 		exact[i].Exact = true
 	}
-	near := slices.DeleteFunc(d.findCopies(d.shows), func(c Copies) bool {
+	near := slices.DeleteFunc(d.findCopies(d.Shows), func(c Copies) bool {
 		return !c.pair(func(a, b *Place) bool { return true })
 	})
 	d.Copies = slices.Concat(exact, near)

@@ -26,9 +26,12 @@ const lookSide = 256
 
 // lookAt measures a decoded picture.
 func lookAt(data []byte, p *transform.Picture) *Look {
-	l := &Look{Width: p.W, Height: p.H, Orientation: 1}
-	if f, err := sniff(data); err == nil {
-		l.Format, l.Orientation = f.name, orientation(f.name, data)
+	l := &Look{Orientation: 1}
+	if name, w, h, err := DecodeHeader(data); err == nil { // p may be read at a part of its size
+		l.Format, l.Width, l.Height, l.Orientation = name, w, h, orientation(name, data)
+		if l.Orientation >= 5 {
+			l.Width, l.Height = h, w
+		}
 	}
 	p = transform.Reduce(p, max(p.W, p.H)/(2*lookSide))
 	if long := max(p.W, p.H); long > lookSide {

@@ -48,7 +48,7 @@ func (d *Dataset) draw(samples []Sample, share float64, seed uint64) (stay, held
 	var lots []lot
 	at := map[string]int{} // by what they show
 	for _, s := range samples {
-		h := d.shows(&s)
+		h := d.Shows(&s)
 		if i, ok := at[h]; ok && h != "" {
 			lots[i].samples = append(lots[i].samples, s)
 			continue

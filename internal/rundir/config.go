@@ -119,3 +119,13 @@ func readConfig(dir string) (*Config, error) {
 	}
 	return c, nil
 }
+
+// BeganWith is the weights that the run at a path was asked to begin with: auto,
+// none, a file or an address; "" where the path is no run's directory.
+func BeganWith(path string) string {
+	c, err := readConfig(path)
+	if err != nil {
+		return ""
+	}
+	return c.Weights.Asked
+}
