@@ -38,6 +38,10 @@ func (t *training) paramGrad(i int) {
 		return
 	}
 	dy := t.settle(n.In[0])
+	if dy.virtual != nil && dy.virtual.pool != nil {
+		t.firstGrads(n, f, dy)
+		return
+	}
 	if len(n.Params) > 1 {
 		p, first := t.sums(n.Name+".bias", dy)
 		b := &t.net.layouts[n.Params[1]]
@@ -104,7 +108,7 @@ func (t *training) emitWeightGrad(task *weightGradTask) {
 		return
 	}
 	task.sums = t.p.whole("gradient's splits", gradSplits*task.bytes(), t.net.batch)
-	t.p.emit(task, task.in, task.dy, task.sums)
+	t.p.emit(task, task.in, task.dy, task.sums, task.bias.tensor())
 	t.p.emit(&splitGradTask{task}, task.sums)
 }
 
@@ -180,10 +184,12 @@ func (t *training) inputGrad(i int) {
 		if in := f.In[0]; t.alone(in, n.Of) && t.rectified(in) != nil {
 			g = t.maskBehind(i, g, nil)
 		}
+		if t.poolVirtual(i) {
+			t.poolBehindFirst(i, g)
+			break
+		}
 		dx := t.p.tensor(n.Name+"/dx", n.Out)
-		wins := t.wins[n.Of].invert(dx.pixels())
-		t.net.poolEntries = max(t.net.poolEntries, wins.most())
-		task := &maxPoolGradTask{t.chunked(dx), dx, g, t.args[n.Of], wins, nil}
+		task := t.maxPoolGrad(i, dx, g)
 		t.producers[dx] = &producer{len(t.p.tasks), task.chunk, &task.after}
 		t.p.emit(task, dx, g, t.args[n.Of])
 		t.grads[i] = gradient{t: dx}
@@ -282,6 +288,14 @@ func (t *training) scaleInput(i int) {
 		t.p.emit(&scaleGradTask{t.set, dx, dy, x, sums, t.net.zeros}, dx, dy, x, sums)
 	}
 	t.grads[i] = gradient{t: dx}
+}
+
+// maxPoolGrad plans the input gradient of MaxPool, node i.
+func (t *training) maxPoolGrad(i int, dx, dy *tensor) *maxPoolGradTask {
+	pool := t.g.Nodes[i].Of
+	wins := t.wins[pool].invert(dx.pixels())
+	t.net.poolEntries = max(t.net.poolEntries, wins.most())
+	return &maxPoolGradTask{t.chunked(dx), dx, dy, t.args[pool], wins, nil}
 }
 
 // maskBehind applies the mask of ReLUs that only a max pool or a dropout reads to the

@@ -257,6 +257,7 @@ type weightGradTask struct {
 	zeros    unsafe.Pointer
 	net      *network
 	sums     *tensor    // of the splits, or nil
+	bias     *partials  // sums of dy over blocks of pixels, or nil
 	order    []gradUnit // of products of bfloat16, or nil
 }
 
@@ -302,7 +303,12 @@ func (t *weightGradTask) run(w *worker, item, n int) {
 func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer, acc bool) {
 	for b := m0; b < m1; b += weightGradPixels {
 		n := min(weightGradPixels, m1-b)
-		t.block(w, u0, u1, b, n, grad, acc || b > m0, t.dy.open(w, 0, b, n))
+		dy := t.dy.open(w, 0, b, n)
+		t.block(w, u0, u1, b, n, grad, acc || b > m0, dy)
+		if t.bias != nil {
+			sum := unsafe.Pointer(t.bias.at(b/weightGradPixels, 0, 0))
+			t.set.SumRows(address(dy+uintptr(b*t.dy.stride)), t.dy.stride, n, t.dy.cp, sum)
+		}
 	}
 }
 

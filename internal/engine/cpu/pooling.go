@@ -101,6 +101,12 @@ type maxPoolGradTask struct {
 
 func (t *maxPoolGradTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
+	t.gather(w, t.dx.row(m0), t.dx.stride, m0, rows)
+	t.after.columns(w, i, m0, rows, 0, t.dx.cp)
+}
+
+// gather writes the gradients of rows input pixels from m0 on to dst.
+func (t *maxPoolGradTask) gather(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
 	for m := m0; m < m0+rows; m++ {
 		img, px := m/t.dx.pixels(), m%t.dx.pixels()
 		first := img * t.dy.pixels()
@@ -110,9 +116,8 @@ func (t *maxPoolGradTask) run(w *worker, i, n int) {
 			e := w.pool[k-from:]
 			e[0] = kernel.PoolEntry{DY: uintptr(t.dy.row(o)), Arg: t.args.addr() + uintptr(o*t.dy.cp), Place: uintptr(t.wins.place[k])}
 		}
-		t.set.MaxPoolGradRow(t.dx.row(m), unsafe.Pointer(unsafe.SliceData(w.pool)), int(to-from), t.dx.cp)
+		t.set.MaxPoolGradRow(unsafe.Add(dst, (m-m0)*stride), unsafe.Pointer(unsafe.SliceData(w.pool)), int(to-from), t.dx.cp)
 	}
-	t.after.columns(w, i, m0, rows, 0, t.dx.cp)
 }
 
 // An avgPoolTask is the mean over all pixels of a sample.

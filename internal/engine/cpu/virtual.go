@@ -21,10 +21,14 @@ type virtual struct {
 	row   *tensor    // forward: times the sample's row, if not nil
 	back  bool       // the gradient instead, of the norm's input
 	g     gradient
+	pool  *maxPoolGradTask // the gradient of a pooling's input instead
 }
 
 // sources are the tensors it is computed from.
 func (v *virtual) sources() []*tensor {
+	if v.pool != nil {
+		return []*tensor{v.pool.dy, v.pool.args}
+	}
 	if v.back {
 		return []*tensor{v.x, v.g.t, v.g.mask, v.g.row, v.g.plus}
 	}
@@ -33,6 +37,10 @@ func (v *virtual) sources() []*tensor {
 
 // fill computes rows pixels from pixel m0 on, counted over the batch.
 func (v *virtual) fill(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
+	if v.pool != nil {
+		v.pool.gather(w, dst, stride, m0, rows)
+		return
+	}
 	s, x, xs, c := v.state, v.x.row(m0), v.x.stride, v.x.cp
 	p := func(f []float32) unsafe.Pointer { return unsafe.Pointer(&f[0]) }
 	if !v.back {
