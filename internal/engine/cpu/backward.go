@@ -294,8 +294,11 @@ func (t *training) scaleInput(i int) {
 func (t *training) maxPoolGrad(i int, dx, dy *tensor) *maxPoolGradTask {
 	pool := t.g.Nodes[i].Of
 	wins := t.wins[pool].invert(dx.pixels())
-	t.net.poolEntries = max(t.net.poolEntries, wins.most())
-	return &maxPoolGradTask{t.chunked(dx), dx, dy, t.args[pool], wins, nil}
+	tables := wins.tables(func(t []int32, pixel int) []int32 { return append(t, int32(pixel*dx.stride)) },
+		func(t []int32, pixel int32, place uint8) []int32 {
+			return append(t, pixel*int32(dy.stride), pixel*int32(dy.cp), int32(place))
+		})
+	return &maxPoolGradTask{t.chunked(dx), dx, dy, t.args[pool], tables, nil}
 }
 
 // maskBehind applies the mask of ReLUs that only a max pool or a dropout reads to the

@@ -246,8 +246,10 @@ func (l *lowering) maxPool(i int) (args *tensor, wins *windows) {
 	x, y := l.in(n, 0), l.out(i)
 	args = l.p.raw(n.Name+".args", y.pixels()*y.cp)
 	wins = outputWindows(x, y, n.Window)
-	l.net.tableRows = max(l.net.tableRows, wins.most())
-	l.p.emit(&maxPoolTask{l.chunked(y), y, x, args, wins}, y, x, args)
+	tables := wins.tables(func(t []int32, pixel int) []int32 {
+		return append(t, int32(pixel*y.stride), int32(pixel*y.cp))
+	}, func(t []int32, pixel int32, _ uint8) []int32 { return append(t, pixel*int32(x.stride)) })
+	l.p.emit(&maxPoolTask{l.chunked(y), y, x, args, tables}, y, x, args)
 	return args, wins
 }
 

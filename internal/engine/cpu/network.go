@@ -95,7 +95,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, tableTaps, poolEntries, zeroFloats, planeFloats, slotFloats, scratchFloats int
+	tableRows, tableOut, tableTaps, zeroFloats, planeFloats, slotFloats, scratchFloats int
 
 	// the call in progress
 	input      []float32
@@ -132,7 +132,6 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 		w.rows = make([]uintptr, net.tableRows+1)
 		w.out = make([]uintptr, net.tableOut+1)
 		w.taps = make([]uintptr, net.tableTaps+1)
-		w.pool = make([]kernel.PoolEntry, net.poolEntries)
 		w.planes = net.floats(net.planeFloats + 1)
 		for i := range w.slots {
 			w.slots[i] = net.floats(net.slotFloats + 1)

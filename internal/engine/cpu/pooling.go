@@ -54,6 +54,54 @@ func (v *windows) invert(n int) *windows {
 	return r
 }
 
+// A poolTable lists, for the kernels, the pixels that have the same number n of others
+// tied to them: so their loops have no branch that varies.
+type poolTable struct {
+	n     int
+	rows  []int32
+	width int     // of a row
+	first []int32 // row of pixel i or the next that is here; one more entry than pixels
+}
+
+// tables makes those of all pixels; row appends a pixel's, entry what is tied to it.
+func (v *windows) tables(row func(t []int32, pixel int) []int32, entry func(t []int32, pixel int32, place uint8) []int32) []*poolTable {
+	var list []*poolTable
+	pixels := len(v.start) - 1
+	for n := range v.most() + 1 {
+		t := &poolTable{n: n}
+		count := int32(0)
+		for i := range pixels {
+			t.first = append(t.first, count)
+			from, to := v.start[i], v.start[i+1]
+			if int(to-from) != n {
+				continue
+			}
+			count++
+			t.rows = row(t.rows, i)
+			for k := from; k < to; k++ {
+				t.rows = entry(t.rows, v.pixel[k], v.place[k])
+			}
+		}
+		if count == 0 {
+			continue
+		}
+		t.first = append(t.first, count)
+		t.width = len(t.rows) / int(count)
+		t.rows = append(t.rows, make([]int32, poolAhead*t.width)...)
+		list = append(list, t)
+	}
+	return list
+}
+
+// poolAhead is how many rows behind a table's last the kernels may read.
+const poolAhead = 8
+
+// cut is the part of the table for pixels [p0, p1) of a sample.
+func (t *poolTable) cut(p0, p1 int) (rows unsafe.Pointer, count int) {
+	from, to := int(t.first[p0]), int(t.first[p1])
+	return unsafe.Pointer(&t.rows[from*t.width]), to - from
+}
+
 // most is the longest list.
 func (v *windows) most() int {
 	most := 0
@@ -67,26 +115,26 @@ func (v *windows) most() int {
 // a byte a value, the place in the window's list.
 type maxPoolTask struct {
 	chunked
-	y, x *tensor
-	args *tensor // raw: cp bytes a pixel; nil when no gradient is needed
-	wins *windows
+	y, x   *tensor
+	args   *tensor // raw: cp bytes a pixel; nil when no gradient is needed
+	tables []*poolTable
 }
 
-func (t *maxPoolTask) run(w *worker, i, n int) {
+func (t *maxPoolTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	for m := m0; m < m0+rows; m++ {
-		img, px := m/t.y.pixels(), m%t.y.pixels()
-		from := t.x.addr() + uintptr(img*t.x.bytes)
-		list := t.wins.pixel[t.wins.start[px]:t.wins.start[px+1]]
-		for k, p := range list {
-			w.rows[k] = from + uintptr(int(p)*t.x.stride)
-		}
+	px, in := t.y.pixels(), t.x.pixels()
+	eachSample(px, m0, rows, func(sample, at, n int) {
+		p0 := m0 + at - sample*px
 		var args unsafe.Pointer
 		if t.args != nil {
-			args = unsafe.Add(t.args.base, m*t.y.cp)
+			args = unsafe.Add(t.args.base, sample*px*t.y.cp)
 		}
-		t.set.MaxPoolRow(t.y.row(m), args, unsafe.Pointer(&w.rows[0]), len(list), t.y.cp)
-	}
+		for _, table := range t.tables {
+			if rows, count := table.cut(p0, p0+n); count > 0 {
+				t.set.MaxPool(t.y.row(sample*px), args, t.x.row(sample*in), rows, count, table.n, t.y.cp)
+			}
+		}
+	})
 }
 
 // A maxPoolGradTask gathers, for each input pixel, the gradients of the windows
@@ -95,29 +143,29 @@ type maxPoolGradTask struct {
 	chunked
 	dx, dy *tensor
 	args   *tensor
-	wins   *windows // inverted
+	tables []*poolTable
 	after  followers
 }
 
 func (t *maxPoolGradTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	t.gather(w, t.dx.row(m0), t.dx.stride, m0, rows)
+	t.gather(t.dx.row(m0), m0, rows)
 	t.after.columns(w, i, m0, rows, 0, t.dx.cp)
 }
 
 // gather writes the gradients of rows input pixels from m0 on to dst.
-func (t *maxPoolGradTask) gather(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
-	for m := m0; m < m0+rows; m++ {
-		img, px := m/t.dx.pixels(), m%t.dx.pixels()
-		first := img * t.dy.pixels()
-		from, to := t.wins.start[px], t.wins.start[px+1]
-		for k := from; k < to; k++ {
-			o := first + int(t.wins.pixel[k])
-			e := w.pool[k-from:]
-			e[0] = kernel.PoolEntry{DY: uintptr(t.dy.row(o)), Arg: t.args.addr() + uintptr(o*t.dy.cp), Place: uintptr(t.wins.place[k])}
+func (t *maxPoolGradTask) gather(dst unsafe.Pointer, m0, rows int) {
+	px, out := t.dx.pixels(), t.dy.pixels()
+	eachSample(px, m0, rows, func(sample, at, n int) {
+		p0 := m0 + at - sample*px
+		first := unsafe.Add(dst, (sample*px-m0)*t.dx.stride)
+		args := unsafe.Add(t.args.base, sample*out*t.dy.cp)
+		for _, table := range t.tables {
+			if rows, count := table.cut(p0, p0+n); count > 0 {
+				t.set.MaxPoolGrad(first, t.dy.row(sample*out), args, rows, count, table.n, t.dx.cp)
+			}
 		}
-		t.set.MaxPoolGradRow(unsafe.Add(dst, (m-m0)*stride), unsafe.Pointer(unsafe.SliceData(w.pool)), int(to-from), t.dx.cp)
-	}
+	})
 }
 
 // An avgPoolTask is the mean over all pixels of a sample.

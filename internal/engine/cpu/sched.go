@@ -29,7 +29,6 @@ type worker struct {
 	grad     kernel.GradArgs
 	deep     kernel.DepthwiseArgs
 	deepGrad kernel.DepthwiseGradArgs
-	pool     []kernel.PoolEntry
 
 	slots   [3][]float32    // rows of virtual tensors, and of scaled gradients
 	zeros   unsafe.Pointer  // as the network's

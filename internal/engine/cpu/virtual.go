@@ -38,7 +38,7 @@ func (v *virtual) sources() []*tensor {
 // fill computes rows pixels from pixel m0 on, counted over the batch.
 func (v *virtual) fill(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
 	if v.pool != nil {
-		v.pool.gather(w, dst, stride, m0, rows)
+		v.pool.gather(dst, m0, rows)
 		return
 	}
 	s, x, xs, c := v.state, v.x.row(m0), v.x.stride, v.x.cp

@@ -153,39 +153,45 @@ func avgRow(out, x unsafe.Pointer, xs, rows, c int, scale float32) {
 	}
 }
 
-func maxPoolRow(out, args, rows unsafe.Pointer, n, c int) {
-	y, in := floats(out, c), pointers(rows, n)
-	var arg []uint8
-	if args != nil {
-		arg = unsafe.Slice((*uint8)(args), c)
-		clear(arg)
-	}
-	copy(y, floats(in[0], c))
-	for k := 1; k < n; k++ {
-		for j, v := range floats(in[k], c) {
-			if v > y[j] || v != v {
-				y[j] = v
-				if arg != nil {
-					arg[j] = uint8(k)
+// ints are the n numbers of row i of a table.
+func ints(table unsafe.Pointer, i, n int) []int32 {
+	return unsafe.Slice((*int32)(unsafe.Add(table, i*n*4)), n)
+}
+
+func maxPool(y, args, x, table unsafe.Pointer, pixels, n, c int) {
+	for p := range pixels {
+		at := ints(table, p, 2+n)
+		out := floats(unsafe.Add(y, int(at[0])), c)
+		var arg []uint8
+		if args != nil {
+			arg = unsafe.Slice((*uint8)(unsafe.Add(args, int(at[1]))), c)
+			clear(arg)
+		}
+		copy(out, floats(unsafe.Add(x, int(at[2])), c))
+		for k := 1; k < n; k++ {
+			for j, v := range floats(unsafe.Add(x, int(at[2+k])), c) {
+				if v > out[j] || v != v {
+					out[j] = v
+					if arg != nil {
+						arg[j] = uint8(k)
+					}
 				}
 			}
 		}
 	}
 }
 
-func maxPoolGradRow(dx, entries unsafe.Pointer, n, c int) {
-	out := floats(dx, c)
-	clear(out)
-	// The fields of a PoolEntry: two addresses, then a number.
-	const word, size = unsafe.Sizeof(uintptr(0)), unsafe.Sizeof(PoolEntry{})
-	for e := range n {
-		entry := unsafe.Add(entries, e*int(size))
-		at := pointers(entry, 2)
-		place := uint8(*(*uintptr)(unsafe.Add(entry, 2*word)))
-		dy, arg := floats(at[0], c), unsafe.Slice((*uint8)(at[1]), c)
-		for j, k := range arg {
-			if k == place {
-				out[j] += dy[j]
+func maxPoolGrad(dx, dy, args, table unsafe.Pointer, pixels, n, c int) {
+	for p := range pixels {
+		at := ints(table, p, 1+3*n)
+		out := floats(unsafe.Add(dx, int(at[0])), c)
+		clear(out)
+		for k := range n {
+			grad, arg := floats(unsafe.Add(dy, int(at[1+3*k])), c), unsafe.Slice((*uint8)(unsafe.Add(args, int(at[2+3*k]))), c)
+			for j, number := range arg {
+				if int32(number) == at[3+3*k] {
+					out[j] += grad[j]
+				}
 			}
 		}
 	}

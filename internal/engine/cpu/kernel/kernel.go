@@ -146,19 +146,23 @@ type Set struct {
 	//	out[j] = (sum over i of x[i][j]) * scale
 	AvgRow func(out, x unsafe.Pointer, xs, rows, c int, scale float32)
 
-	// MaxPoolRow is one output pixel of max pooling over the n >= 1 rows that the
-	// table of addresses names. Unless args is nil it gets, as bytes, the number k
-	// of the row the maximum came from: the first of equal ones, the last NaN.
+	// MaxPool is max pooling of pixels that have n >= 1 inputs each. The table has a row
+	// [2+n]int32 a pixel: bytes from y to its row, from args to its bytes, and from x to
+	// each of its input rows. Unless args is nil it gets, as bytes, the number k of the
+	// input the maximum came from: the first of equal ones, the last NaN. Eight rows
+	// behind the last are readable.
 	//
-	//	out[j], args[j] = rows[0][j], 0
-	//	for k from 1 to n-1: if rows[k][j] > out[j] or rows[k][j] is NaN { out[j], args[j] = rows[k][j], k }
-	MaxPoolRow func(out, args, rows unsafe.Pointer, n, c int)
+	//	y[j], args[j] = x[0][j], 0
+	//	for k from 1 to n-1: if x[k][j] > y[j] or x[k][j] is NaN { y[j], args[j] = x[k][j], k }
+	MaxPool func(y, args, x, table unsafe.Pointer, pixels, n, c int)
 
-	// MaxPoolGradRow gathers one input pixel's gradient from the n >= 0 windows
-	// that cover it, a [PoolEntry] each.
+	// MaxPoolGrad gathers the gradients of input pixels that n >= 0 windows cover each. The
+	// table has a row [1+3n]int32 a pixel: bytes from dx to its row, and for each window
+	// bytes from dy to its gradient, from args to its bytes of MaxPool, and the pixel's
+	// number among its inputs.
 	//
-	//	dx[j] = sum over e of (e.Arg[j] == e.Place ? e.DY[j] : 0)
-	MaxPoolGradRow func(dx, entries unsafe.Pointer, n, c int)
+	//	dx[j] = sum over windows of (args[j] == number ? dy[j] : 0)
+	MaxPoolGrad func(dx, dy, args, table unsafe.Pointer, pixels, n, c int)
 
 	// SGD is one step of stochastic gradient descent as in torch.optim.SGD on n
 	// parameters, any n. v may be nil, for no momentum. first says that v holds
@@ -349,11 +353,4 @@ type DepthwiseGradArgs struct {
 	SumStride   int // bytes
 	C           int
 	Acc         int
-}
-
-// A PoolEntry is one window over an input pixel, for MaxPoolGradRow.
-type PoolEntry struct {
-	DY    uintptr // address of the window's gradient row
-	Arg   uintptr // address of its bytes from MaxPoolRow
-	Place uintptr // the input pixel's number among the window's rows
 }

@@ -31,8 +31,8 @@ var avx512 = &Set{
 	FillRows:        fillRowsAVX512,
 	SumRows:         sumRowsAVX512,
 	AvgRow:          avgRowAVX512,
-	MaxPoolRow:      maxPoolRowAVX512,
-	MaxPoolGradRow:  maxPoolGradRowAVX512,
+	MaxPool:         maxPoolAVX512,
+	MaxPoolGrad:     maxPoolGradAVX512,
 	SGD:             sgdAVX512,
 	Transpose:       transposeAVX512,
 	WinoInput:       winoInputAVX512,
@@ -126,10 +126,10 @@ func sumRowsAVX512(x unsafe.Pointer, xs int, rows int, c int, sum unsafe.Pointer
 func avgRowAVX512(out unsafe.Pointer, x unsafe.Pointer, xs int, rows int, c int, scale float32)
 
 //go:noescape
-func maxPoolRowAVX512(out unsafe.Pointer, args unsafe.Pointer, rows unsafe.Pointer, n int, c int)
+func maxPoolAVX512(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
-func maxPoolGradRowAVX512(dx unsafe.Pointer, entries unsafe.Pointer, n int, c int)
+func maxPoolGradAVX512(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
 func sgdAVX512(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, first bool)
@@ -182,8 +182,8 @@ var avx2 = &Set{
 	FillRows:        fillRowsAVX2,
 	SumRows:         sumRowsAVX2,
 	AvgRow:          avgRowAVX2,
-	MaxPoolRow:      maxPoolRowAVX2,
-	MaxPoolGradRow:  maxPoolGradRowAVX2,
+	MaxPool:         maxPoolAVX2,
+	MaxPoolGrad:     maxPoolGradAVX2,
 	SGD:             sgdAVX2,
 	Transpose:       transposeAVX2,
 	WinoInput:       winoInputAVX2,
@@ -274,10 +274,10 @@ func sumRowsAVX2(x unsafe.Pointer, xs int, rows int, c int, sum unsafe.Pointer)
 func avgRowAVX2(out unsafe.Pointer, x unsafe.Pointer, xs int, rows int, c int, scale float32)
 
 //go:noescape
-func maxPoolRowAVX2(out unsafe.Pointer, args unsafe.Pointer, rows unsafe.Pointer, n int, c int)
+func maxPoolAVX2(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
-func maxPoolGradRowAVX2(dx unsafe.Pointer, entries unsafe.Pointer, n int, c int)
+func maxPoolGradAVX2(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
 func sgdAVX2(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, first bool)

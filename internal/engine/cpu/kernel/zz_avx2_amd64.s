@@ -7411,21 +7411,34 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxPoolRowAVX2(out unsafe.Pointer, args unsafe.Pointer, rows unsafe.Pointer, n int, c int)
-TEXT ·maxPoolRowAVX2(SB), NOSPLIT, $0-40
+// func maxPoolAVX2(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+TEXT ·maxPoolAVX2(SB), NOSPLIT, $0-56
 	MOVL $1, AX
 	VMOVD AX, X0
 	VPBROADCASTD X0, Y15
-	MOVQ out+0(FP), DI
-	MOVQ args+8(FP), R8
-	MOVQ rows+16(FP), R9
-	MOVQ c+32(FP), CX
+	MOVQ args+8(FP), R10
+	MOVQ x+16(FP), R11
+	MOVQ table+24(FP), R9
+	MOVQ pixels+32(FP), R13
+	MOVQ n+40(FP), R15
+	LEAQ 8(R15*4), R15
+	LEAQ (R9)(R15*8), R14
+pixel:
+	MOVLQSX (R9), DI
+	ADDQ y+0(FP), DI
+	MOVLQSX 4(R9), R8
+	ADDQ R10, R8
+	MOVQ c+48(FP), CX
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $64, CX
 	JLT narrower
 block:
-	MOVQ (R9), SI
+	MOVLQSX 8(R9), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y1, Y1, Y1
 	VMOVUPS 32(SI)(BX*1), Y4
@@ -7433,9 +7446,13 @@ block:
 	VXORPS Y8, Y8, Y8
 	MOVQ $1, DX
 window:
-	CMPQ DX, n+24(FP)
+	CMPQ DX, n+40(FP)
 	JGE found
-	MOVQ (R9)(DX*8), SI
+	MOVLQSX 8(R9)(DX*4), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14)(DX*4), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VPADDD Y15, Y8, Y8
 	VMOVUPS (SI)(BX*1), Y2
 	VCMPPS $0x11, Y2, Y0, Y3
@@ -7456,7 +7473,7 @@ window:
 found:
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS Y4, 32(DI)(BX*1)
-	TESTQ R8, R8
+	TESTQ R10, R10
 	JEQ unwanted
 	VEXTRACTI128 $1, Y1, X2
 	VPACKUSDW X2, X1, X1
@@ -7477,15 +7494,23 @@ narrower:
 	SUBQ $32, CX
 	JLT done
 block2:
-	MOVQ (R9), SI
+	MOVLQSX 8(R9), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y4, Y4, Y4
 	MOVQ $1, DX
 window2:
-	CMPQ DX, n+24(FP)
+	CMPQ DX, n+40(FP)
 	JGE found2
-	MOVQ (R9)(DX*8), SI
+	MOVLQSX 8(R9)(DX*4), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14)(DX*4), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VPADDD Y15, Y4, Y4
 	VMOVUPS (SI)(BX*1), Y2
 	VCMPPS $0x11, Y2, Y0, Y3
@@ -7498,7 +7523,7 @@ window2:
 	JMP window2
 found2:
 	VMOVUPS Y0, (DI)(BX*1)
-	TESTQ R8, R8
+	TESTQ R10, R10
 	JEQ unwanted2
 	VEXTRACTI128 $1, Y1, X2
 	VPACKUSDW X2, X1, X1
@@ -7510,14 +7535,26 @@ unwanted2:
 	SUBQ $32, CX
 	JGE block2
 done:
+	ADDQ R15, R9
+	ADDQ R15, R14
+	DECQ R13
+	JNZ pixel
 	VZEROUPPER
 	RET
 
-// func maxPoolGradRowAVX2(dx unsafe.Pointer, entries unsafe.Pointer, n int, c int)
-TEXT ·maxPoolGradRowAVX2(SB), NOSPLIT, $0-32
-	MOVQ dx+0(FP), DI
-	MOVQ entries+8(FP), R9
-	MOVQ c+24(FP), CX
+// func maxPoolGradAVX2(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+TEXT ·maxPoolGradAVX2(SB), NOSPLIT, $0-56
+	MOVQ dy+8(FP), R11
+	MOVQ args+16(FP), R12
+	MOVQ table+24(FP), R9
+	MOVQ pixels+32(FP), R13
+	MOVQ n+40(FP), R15
+	LEAQ (R15)(R15*2), R15
+	LEAQ 4(R15*4), R15
+pixel:
+	MOVLQSX (R9), DI
+	ADDQ dx+0(FP), DI
+	MOVQ c+48(FP), CX
 	SHLQ $2, CX
 	XORL BX, BX
 	XORL R10, R10
@@ -7526,15 +7563,17 @@ TEXT ·maxPoolGradRowAVX2(SB), NOSPLIT, $0-32
 block:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y2, Y2, Y2
-	MOVQ R9, AX
-	MOVQ n+16(FP), DX
+	LEAQ 4(R9), AX
+	MOVQ n+40(FP), DX
 window:
 	DECQ DX
 	JLT summed
-	MOVQ PoolEntry_DY(AX), SI
-	MOVQ PoolEntry_Arg(AX), R8
+	MOVLQSX (AX), SI
+	ADDQ R11, SI
+	MOVLQSX 4(AX), R8
+	ADDQ R12, R8
 	ADDQ R10, R8
-	VPBROADCASTD PoolEntry_Place(AX), Y4
+	VPBROADCASTD 8(AX), Y4
 	VPMOVZXBD (R8), Y1
 	VPCMPEQD Y4, Y1, Y1
 	VANDPS (SI)(BX*1), Y1, Y1
@@ -7543,7 +7582,7 @@ window:
 	VPCMPEQD Y4, Y3, Y3
 	VANDPS 32(SI)(BX*1), Y3, Y3
 	VADDPS Y3, Y2, Y2
-	ADDQ $PoolEntry__size, AX
+	ADDQ $12, AX
 	JMP window
 summed:
 	VMOVUPS Y0, (DI)(BX*1)
@@ -7559,20 +7598,22 @@ narrower:
 	JLT done
 block2:
 	VXORPS Y0, Y0, Y0
-	MOVQ R9, AX
-	MOVQ n+16(FP), DX
+	LEAQ 4(R9), AX
+	MOVQ n+40(FP), DX
 window2:
 	DECQ DX
 	JLT summed2
-	MOVQ PoolEntry_DY(AX), SI
-	MOVQ PoolEntry_Arg(AX), R8
+	MOVLQSX (AX), SI
+	ADDQ R11, SI
+	MOVLQSX 4(AX), R8
+	ADDQ R12, R8
 	ADDQ R10, R8
-	VPBROADCASTD PoolEntry_Place(AX), Y2
+	VPBROADCASTD 8(AX), Y2
 	VPMOVZXBD (R8), Y1
 	VPCMPEQD Y2, Y1, Y1
 	VANDPS (SI)(BX*1), Y1, Y1
 	VADDPS Y1, Y0, Y0
-	ADDQ $PoolEntry__size, AX
+	ADDQ $12, AX
 	JMP window2
 summed2:
 	VMOVUPS Y0, (DI)(BX*1)
@@ -7581,6 +7622,9 @@ summed2:
 	SUBQ $32, CX
 	JGE block2
 done:
+	ADDQ R15, R9
+	DECQ R13
+	JNZ pixel
 	VZEROUPPER
 	RET
 

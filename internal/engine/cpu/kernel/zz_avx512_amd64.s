@@ -11632,21 +11632,35 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxPoolRowAVX512(out unsafe.Pointer, args unsafe.Pointer, rows unsafe.Pointer, n int, c int)
-TEXT ·maxPoolRowAVX512(SB), NOSPLIT, $0-40
+// func maxPoolAVX512(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+TEXT ·maxPoolAVX512(SB), NOSPLIT, $0-56
 	MOVL $1, AX
 	VMOVD AX, X0
 	VPBROADCASTD X0, Z31
-	MOVQ out+0(FP), DI
-	MOVQ args+8(FP), R8
-	MOVQ rows+16(FP), R9
-	MOVQ c+32(FP), CX
+	MOVQ args+8(FP), R10
+	MOVQ x+16(FP), R11
+	MOVQ table+24(FP), R9
+	MOVQ pixels+32(FP), R13
+	MOVQ n+40(FP), R15
+	LEAQ 8(R15*4), R15
+	LEAQ (R9)(R15*8), R14
+pixel:
+	MOVLQSX (R9), DI
+	ADDQ y+0(FP), DI
+	MOVLQSX 4(R9), R8
+	ADDQ R10, R8
+	MOVQ c+48(FP), CX
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $128, CX
 	JLT narrower
 block:
-	MOVQ (R9), SI
+	MOVLQSX 8(R9), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
+	PREFETCHT0 64(AX)(BX*1)
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z1, Z1, Z1
 	VMOVUPS 64(SI)(BX*1), Z4
@@ -11654,9 +11668,14 @@ block:
 	VXORPS Z8, Z8, Z8
 	MOVQ $1, DX
 window:
-	CMPQ DX, n+24(FP)
+	CMPQ DX, n+40(FP)
 	JGE found
-	MOVQ (R9)(DX*8), SI
+	MOVLQSX 8(R9)(DX*4), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14)(DX*4), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
+	PREFETCHT0 64(AX)(BX*1)
 	VPADDD Z31, Z8, Z8
 	VMOVUPS (SI)(BX*1), Z2
 	VCMPPS $0x11, Z2, Z0, K1
@@ -11675,7 +11694,7 @@ window:
 found:
 	VMOVUPS Z0, (DI)(BX*1)
 	VMOVUPS Z4, 64(DI)(BX*1)
-	TESTQ R8, R8
+	TESTQ R10, R10
 	JEQ unwanted
 	VPMOVDB Z1, (R8)
 	VPMOVDB Z5, 16(R8)
@@ -11690,15 +11709,23 @@ narrower:
 	SUBQ $64, CX
 	JLT narrower2
 block2:
-	MOVQ (R9), SI
+	MOVLQSX 8(R9), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VMOVUPS (SI)(BX*1), Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z4, Z4, Z4
 	MOVQ $1, DX
 window2:
-	CMPQ DX, n+24(FP)
+	CMPQ DX, n+40(FP)
 	JGE found2
-	MOVQ (R9)(DX*8), SI
+	MOVLQSX 8(R9)(DX*4), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14)(DX*4), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VPADDD Z31, Z4, Z4
 	VMOVUPS (SI)(BX*1), Z2
 	VCMPPS $0x11, Z2, Z0, K1
@@ -11710,7 +11737,7 @@ window2:
 	JMP window2
 found2:
 	VMOVUPS Z0, (DI)(BX*1)
-	TESTQ R8, R8
+	TESTQ R10, R10
 	JEQ unwanted2
 	VPMOVDB Z1, (R8)
 	ADDQ $16, R8
@@ -11724,15 +11751,23 @@ narrower2:
 	SUBQ $32, CX
 	JLT done
 block3:
-	MOVQ (R9), SI
+	MOVLQSX 8(R9), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VMOVUPS (SI)(BX*1), Y0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z4, Z4, Z4
 	MOVQ $1, DX
 window3:
-	CMPQ DX, n+24(FP)
+	CMPQ DX, n+40(FP)
 	JGE found3
-	MOVQ (R9)(DX*8), SI
+	MOVLQSX 8(R9)(DX*4), SI
+	ADDQ R11, SI
+	MOVLQSX 8(R14)(DX*4), AX
+	ADDQ R11, AX
+	PREFETCHT0 (AX)(BX*1)
 	VPADDD Y31, Y4, Y4
 	VMOVUPS (SI)(BX*1), Y2
 	VCMPPS $0x11, Y2, Y0, K1
@@ -11744,7 +11779,7 @@ window3:
 	JMP window3
 found3:
 	VMOVUPS Y0, (DI)(BX*1)
-	TESTQ R8, R8
+	TESTQ R10, R10
 	JEQ unwanted3
 	VPMOVDB Y1, (R8)
 	ADDQ $8, R8
@@ -11753,14 +11788,26 @@ unwanted3:
 	SUBQ $32, CX
 	JGE block3
 done:
+	ADDQ R15, R9
+	ADDQ R15, R14
+	DECQ R13
+	JNZ pixel
 	VZEROUPPER
 	RET
 
-// func maxPoolGradRowAVX512(dx unsafe.Pointer, entries unsafe.Pointer, n int, c int)
-TEXT ·maxPoolGradRowAVX512(SB), NOSPLIT, $0-32
-	MOVQ dx+0(FP), DI
-	MOVQ entries+8(FP), R9
-	MOVQ c+24(FP), CX
+// func maxPoolGradAVX512(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+TEXT ·maxPoolGradAVX512(SB), NOSPLIT, $0-56
+	MOVQ dy+8(FP), R11
+	MOVQ args+16(FP), R12
+	MOVQ table+24(FP), R9
+	MOVQ pixels+32(FP), R13
+	MOVQ n+40(FP), R15
+	LEAQ (R15)(R15*2), R15
+	LEAQ 4(R15*4), R15
+pixel:
+	MOVLQSX (R9), DI
+	ADDQ dx+0(FP), DI
+	MOVQ c+48(FP), CX
 	SHLQ $2, CX
 	XORL BX, BX
 	XORL R10, R10
@@ -11769,22 +11816,24 @@ TEXT ·maxPoolGradRowAVX512(SB), NOSPLIT, $0-32
 block:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z2, Z2, Z2
-	MOVQ R9, AX
-	MOVQ n+16(FP), DX
+	LEAQ 4(R9), AX
+	MOVQ n+40(FP), DX
 window:
 	DECQ DX
 	JLT summed
-	MOVQ PoolEntry_DY(AX), SI
-	MOVQ PoolEntry_Arg(AX), R8
+	MOVLQSX (AX), SI
+	ADDQ R11, SI
+	MOVLQSX 4(AX), R8
+	ADDQ R12, R8
 	ADDQ R10, R8
-	VPBROADCASTD PoolEntry_Place(AX), Z4
+	VPBROADCASTD 8(AX), Z4
 	VPMOVZXBD (R8), Z1
 	VPCMPEQD Z4, Z1, K1
 	VADDPS (SI)(BX*1), Z0, K1, Z0
 	VPMOVZXBD 16(R8), Z3
 	VPCMPEQD Z4, Z3, K1
 	VADDPS 64(SI)(BX*1), Z2, K1, Z2
-	ADDQ $PoolEntry__size, AX
+	ADDQ $12, AX
 	JMP window
 summed:
 	VMOVUPS Z0, (DI)(BX*1)
@@ -11800,19 +11849,21 @@ narrower:
 	JLT narrower2
 block2:
 	VXORPS Z0, Z0, Z0
-	MOVQ R9, AX
-	MOVQ n+16(FP), DX
+	LEAQ 4(R9), AX
+	MOVQ n+40(FP), DX
 window2:
 	DECQ DX
 	JLT summed2
-	MOVQ PoolEntry_DY(AX), SI
-	MOVQ PoolEntry_Arg(AX), R8
+	MOVLQSX (AX), SI
+	ADDQ R11, SI
+	MOVLQSX 4(AX), R8
+	ADDQ R12, R8
 	ADDQ R10, R8
-	VPBROADCASTD PoolEntry_Place(AX), Z2
+	VPBROADCASTD 8(AX), Z2
 	VPMOVZXBD (R8), Z1
 	VPCMPEQD Z2, Z1, K1
 	VADDPS (SI)(BX*1), Z0, K1, Z0
-	ADDQ $PoolEntry__size, AX
+	ADDQ $12, AX
 	JMP window2
 summed2:
 	VMOVUPS Z0, (DI)(BX*1)
@@ -11827,19 +11878,21 @@ narrower2:
 	JLT done
 block3:
 	VXORPS Z0, Z0, Z0
-	MOVQ R9, AX
-	MOVQ n+16(FP), DX
+	LEAQ 4(R9), AX
+	MOVQ n+40(FP), DX
 window3:
 	DECQ DX
 	JLT summed3
-	MOVQ PoolEntry_DY(AX), SI
-	MOVQ PoolEntry_Arg(AX), R8
+	MOVLQSX (AX), SI
+	ADDQ R11, SI
+	MOVLQSX 4(AX), R8
+	ADDQ R12, R8
 	ADDQ R10, R8
-	VPBROADCASTD PoolEntry_Place(AX), Y2
+	VPBROADCASTD 8(AX), Y2
 	VPMOVZXBD (R8), Y1
 	VPCMPEQD Y2, Y1, K1
 	VADDPS (SI)(BX*1), Y0, K1, Y0
-	ADDQ $PoolEntry__size, AX
+	ADDQ $12, AX
 	JMP window3
 summed3:
 	VMOVUPS Y0, (DI)(BX*1)
@@ -11848,6 +11901,9 @@ summed3:
 	SUBQ $32, CX
 	JGE block3
 done:
+	ADDQ R15, R9
+	DECQ R13
+	JNZ pixel
 	VZEROUPPER
 	RET
 

@@ -14,12 +14,33 @@ func (a *asm) pools() []block {
 // argAt is the bytes that belong to vector i of the current block: a byte a lane.
 func argAt(base string, v vec, i int) string { return fmt.Sprintf("%s(%s)", offset(i*v.lanes), base) }
 
-func (a *asm) maxPoolRow() {
+// poolAhead is how many pixels ahead of the current one inputs are fetched into the
+// cache: nine rows at a time are more than the processor foresees.
+const poolAhead = 8
+
+// fetch asks for the cache lines of a block of the row at base.
+func (a *asm) fetch(b block, base string) {
+	for i := 0; i < b.n; i += 16 / b.lanes {
+		a.op("PREFETCHT0", a.row(base, b.vec, i))
+	}
+}
+
+// maxPool has in R9 the current row of the table, in R14 the one of a pixel further on,
+// in R15 the bytes of a row, in R13 the pixels left.
+func (a *asm) maxPool() {
 	one := a.regs - 1
 	a.op("MOVL", 1, "AX")
 	a.op("VMOVD", "AX", "X0")
 	a.op("VPBROADCASTD", "X0", a.wide.r(one))
-	a.get("out", "DI", "args", "R8", "rows", "R9", "c", "CX")
+	a.get("args", "R10", "x", "R11", "table", "R9", "pixels", "R13", "n", "R15")
+	a.op("LEAQ", "8(R15*4)", "R15")
+	a.op("LEAQ", fmt.Sprintf("(R9)(R15*%d)", poolAhead), "R14")
+	a.mark("pixel")
+	a.op("MOVLQSX", "(R9)", "DI")
+	a.op("ADDQ", a.arg("y"), "DI")
+	a.op("MOVLQSX", "4(R9)", "R8")
+	a.op("ADDQ", "R10", "R8")
+	a.get("c", "CX")
 	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
 	a.blocks("CX", a.pools(), func(b block) {
@@ -27,7 +48,11 @@ func (a *asm) maxPoolRow() {
 		value := func(i int) int { return 4 * i }
 		arg := func(i int) int { return 4*i + 1 }
 		number := 4 * b.n
-		a.op("MOVQ", "(R9)", "SI")
+		a.op("MOVLQSX", "8(R9)", "SI")
+		a.op("ADDQ", "R11", "SI")
+		a.op("MOVLQSX", "8(R14)", "AX")
+		a.op("ADDQ", "R11", "AX")
+		a.fetch(b, "AX")
 		for i := range b.n {
 			a.loadRow(b.vec, "SI", i, value(i))
 			a.zero(arg(i))
@@ -38,7 +63,11 @@ func (a *asm) maxPoolRow() {
 		a.mark(loop)
 		a.op("CMPQ", "DX", a.arg("n"))
 		a.op("JGE", done)
-		a.op("MOVQ", "(R9)(DX*8)", "SI")
+		a.op("MOVLQSX", "8(R9)(DX*4)", "SI")
+		a.op("ADDQ", "R11", "SI")
+		a.op("MOVLQSX", "8(R14)(DX*4)", "AX")
+		a.op("ADDQ", "R11", "AX")
+		a.fetch(b, "AX")
 		a.op("VPADDD", b.r(one), b.r(number), b.r(number))
 		for i := range b.n {
 			x, m := 4*i+2, 4*i+3
@@ -66,7 +95,7 @@ func (a *asm) maxPoolRow() {
 			a.storeRow(b.vec, value(i), "DI", i)
 		}
 		skip := a.label("unwanted")
-		a.op("TESTQ", "R8", "R8")
+		a.op("TESTQ", "R10", "R10")
 		a.op("JEQ", skip)
 		for i := range b.n {
 			mem := argAt("R8", b.vec, i)
@@ -83,29 +112,43 @@ func (a *asm) maxPoolRow() {
 		a.op("ADDQ", b.n*b.lanes, "R8")
 		a.mark(skip)
 	})
+	a.op("ADDQ", "R15", "R9")
+	a.op("ADDQ", "R15", "R14")
+	a.op("DECQ", "R13")
+	a.op("JNZ", "pixel")
 	a.ret()
 }
 
-func (a *asm) maxPoolGradRow() {
-	a.get("dx", "DI", "entries", "R9", "c", "CX")
+// maxPoolGrad has in R9 the current row of the table, in R15 the bytes of one, in R13 the
+// pixels left, in R10 the bytes to the current block of args.
+func (a *asm) maxPoolGrad() {
+	a.get("dy", "R11", "args", "R12", "table", "R9", "pixels", "R13", "n", "R15")
+	a.op("LEAQ", "(R15)(R15*2)", "R15")
+	a.op("LEAQ", "4(R15*4)", "R15")
+	a.mark("pixel")
+	a.op("MOVLQSX", "(R9)", "DI")
+	a.op("ADDQ", a.arg("dx"), "DI")
+	a.get("c", "CX")
 	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
-	a.op("XORL", "R10", "R10") // bytes to the current block of args
+	a.op("XORL", "R10", "R10")
 	a.blocks("CX", a.pools(), func(b block) {
 		place := 2 * b.n
 		for i := range b.n {
 			a.zero(2 * i)
 		}
 		loop, done := a.label("window"), a.label("summed")
-		a.op("MOVQ", "R9", "AX")
+		a.op("LEAQ", "4(R9)", "AX")
 		a.get("n", "DX")
 		a.mark(loop)
 		a.op("DECQ", "DX")
 		a.op("JLT", done)
-		a.op("MOVQ", "PoolEntry_DY(AX)", "SI")
-		a.op("MOVQ", "PoolEntry_Arg(AX)", "R8")
+		a.op("MOVLQSX", "(AX)", "SI")
+		a.op("ADDQ", "R11", "SI")
+		a.op("MOVLQSX", "4(AX)", "R8")
+		a.op("ADDQ", "R12", "R8")
 		a.op("ADDQ", "R10", "R8")
-		a.op("VPBROADCASTD", "PoolEntry_Place(AX)", b.r(place))
+		a.op("VPBROADCASTD", "8(AX)", b.r(place))
 		for i := range b.n {
 			sum, m := 2*i, 2*i+1
 			a.op("VPMOVZXBD", argAt("R8", b.vec, i), b.r(m))
@@ -118,7 +161,7 @@ func (a *asm) maxPoolGradRow() {
 			a.op("VANDPS", a.row("SI", b.vec, i), b.r(m), b.r(m))
 			a.op("VADDPS", b.r(m), b.r(sum), b.r(sum))
 		}
-		a.op("ADDQ", "$PoolEntry__size", "AX")
+		a.op("ADDQ", 12, "AX")
 		a.op("JMP", loop)
 		a.mark(done)
 		for i := range b.n {
@@ -126,5 +169,8 @@ func (a *asm) maxPoolGradRow() {
 		}
 		a.op("ADDQ", b.n*b.lanes, "R10")
 	})
+	a.op("ADDQ", "R15", "R9")
+	a.op("DECQ", "R13")
+	a.op("JNZ", "pixel")
 	a.ret()
 }
