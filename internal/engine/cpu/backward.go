@@ -85,12 +85,8 @@ func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
 	} else {
 		task.class = forwardClass(x, dy, w)
 	}
-	task.chunks = cutRows(lay.kr, t.set.GradRows)
-	at := 0
-	for _, c := range task.chunks {
-		task.starts = append(task.starts, at)
-		at += t.set.GradRows[c]
-	}
+	var at int
+	task.chunks, task.starts, at = chunksOf(lay.kr, t.set.GradRows)
 	if lay.band != nil {
 		task.from = lay.band.from
 		at += lay.in

@@ -115,14 +115,15 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 	}
 }
 
-// pairTiles writes the planes of pairs of tiles in rows [r0, r1) of the input.
-func (t *winoGradTask) pairTiles(w *worker, r0, r1 int, v unsafe.Pointer, plane int) {
+// pairTiles writes the planes of pairs of tiles in rows [r0, r1) of channels [c0, c1) of
+// the input.
+func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer, plane int) {
 	at := func(table []uintptr, sample, row, col int) {
-		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, 0, t.zeros)
+		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, c0*4, t.zeros)
 	}
 	t.eachPair(r0, r1, w.tileIn[:], at, func(table unsafe.Pointer) {
-		t.set.BF16.WinoInputPairs(v, plane, table, t.in.cp, unsafe.Pointer(&w.wino[0]))
-		v = unsafe.Add(v, t.in.cp*4)
+		t.set.BF16.WinoInputPairs(v, plane, table, c1-c0, unsafe.Pointer(&w.wino[0]))
+		v = unsafe.Add(v, (c1-c0)*4)
 	})
 }
 

@@ -444,3 +444,13 @@ func cutRows(n int, rows []int) []int {
 	}
 	return cut
 }
+
+// chunksOf is cutRows, with the row that each kernel starts at and the one behind the last.
+func chunksOf(n int, rows []int) (chunks, starts []int, end int) {
+	chunks = cutRows(n, rows)
+	for _, c := range chunks {
+		starts = append(starts, end)
+		end += rows[c]
+	}
+	return chunks, starts, end
+}

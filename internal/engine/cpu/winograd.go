@@ -113,7 +113,7 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	inPlane, outPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
 	m := unsafe.Add(v, winoPoints*inPlane)
-	transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, t.value, t.zeros)
+	transformTiles(t.set, w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.value, t.zeros)
 	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
 	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
 	m0, m1 := t.grid.span(t.out, r0, r1)
@@ -123,14 +123,15 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	}
 }
 
-// transformTiles writes the planes of all tiles in rows [r0, r1) of in, value bytes each.
-func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, r0, r1 int, v unsafe.Pointer, plane, value int, zeros unsafe.Pointer) {
+// transformTiles writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of
+// in, value bytes each.
+func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane, value int, zeros unsafe.Pointer) {
 	at := v
 	g.tour(w.tileIn[:2*36], r0, r1, func(table []uintptr, sample, top, left int) {
-		in.window(table, sample, top-1, left-1, winoTile+2, 0, zeros)
+		in.window(table, sample, top-1, left-1, winoTile+2, c0*4, zeros)
 	}, func() {
-		set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), in.cp, unsafe.Pointer(&w.wino[0]))
-		at = unsafe.Add(at, in.cp*value)
+		set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), c1-c0, unsafe.Pointer(&w.wino[0]))
+		at = unsafe.Add(at, (c1-c0)*value)
 	})
 }
 

@@ -8,28 +8,37 @@ import (
 
 // A winoGradTask sums a weight's gradient in the transformed domain: at each of
 // the 36 points a product of the input's tiles and the output gradient's. Its
-// items are splits of the batch times groups of panels, both fixed by the shape,
-// so that the order of additions does not depend on the number of threads.
+// items are splits of the batch times groups of panels times parts of the input's
+// channels, all fixed by the shape, so that the order of additions does not depend
+// on the number of threads. Without splits an item's sums stay in the worker's
+// memory, and it transforms them to the gradient itself.
 type winoGradTask struct {
-	set            *kernel.Set
-	in, dy         *tensor
-	grid           tiling
-	splits, groups int
+	set                   *kernel.Set
+	in, dy                *tensor
+	grid                  tiling
+	splits, groups, parts int
 
 	pairs          bool    // of tiles, in bfloat16
-	u              *tensor // sums: [split][panel][36][kr][NR]
+	u              *tensor // sums: [split][panel][36][kr][NR], nil without splits
+	grad           unsafe.Pointer
 	kr             int
 	panels         int
-	chunks, starts []int // as in weightGradTask
+	chunks, starts []int // as in weightGradTask, of a part
 	zeros          unsafe.Pointer
+	net            *network
 }
 
-func (t *winoGradTask) items(int) int { return t.splits * t.groups }
+func (t *winoGradTask) items(int) int { return t.splits * t.groups * t.parts }
+
+// part is the input channels of a part.
+func (t *winoGradTask) part() int { return t.in.cp / t.parts }
+
+// columns are those of the widest group.
+func (t *winoGradTask) columns() int { return (t.panels + t.groups - 1) / t.groups * t.set.NR }
 
 func (t *winoGradTask) planes() (in, dy int) {
-	widest := (t.panels + t.groups - 1) / t.groups * t.set.NR
 	rows := t.rows(t.grid.tiles())
-	return rows*t.in.cp*4 + winoPad, rows*widest*4 + winoPad
+	return rows*t.part()*4 + winoPad, rows*t.columns()*4 + winoPad
 }
 
 // rows is how many rows of a plane so many tiles make.
@@ -42,34 +51,70 @@ func (t *winoGradTask) rows(tiles int) int {
 
 func (t *winoGradTask) scratchFloats() int {
 	in, dy := t.planes()
-	return winoPoints * (in + dy) / 4
+	bytes := winoPoints * (in + dy)
+	if t.u == nil {
+		bytes += winoPoints * t.part() * t.columns() * 4
+	}
+	return bytes / 4
 }
 
+// panelBytes is the sums of a panel in u.
 func (t *winoGradTask) panelBytes() int { return winoPoints * t.kr * t.set.NR * 4 }
 
+// A winoSums is where an item's sums lie: of its first panel's first row, the bytes
+// from panel to panel and from point to point.
+type winoSums struct {
+	at           unsafe.Pointer
+	panel, point int
+}
+
 func (t *winoGradTask) run(w *worker, item, n int) {
-	split, group := item/t.groups, item%t.groups
+	split, group, part := item/(t.groups*t.parts), item/t.parts%t.groups, item%t.parts
 	p0, p1 := t.panels*group/t.groups, t.panels*(group+1)/t.groups
 	b0, b1 := t.grid.blocks(n)*split/t.splits, t.grid.blocks(n)*(split+1)/t.splits
-	sums := unsafe.Add(t.u.base, split*t.panels*t.panelBytes())
-	if b0 == b1 {
-		clear(unsafe.Slice((*float32)(unsafe.Add(sums, p0*t.panelBytes())), (p1-p0)*t.panelBytes()/4))
-		return
-	}
 	inPlane, dyPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
 	y := unsafe.Add(v, winoPoints*inPlane)
+	row, width := t.set.NR*4, t.part()
+	var sums winoSums
+	if t.u == nil {
+		sums = winoSums{unsafe.Add(y, winoPoints*dyPlane), winoPoints * width * row, width * row}
+	} else {
+		sums = winoSums{unsafe.Add(t.u.base, (split*t.panels+p0)*t.panelBytes()+part*width*row), t.panelBytes(), t.kr * row}
+	}
+	if b0 == b1 {
+		t.set.ZeroRows(sums.at, sums.point, (p1-p0)*winoPoints, width*t.set.NR)
+		return
+	}
+	c0, c1 := part*width, (part+1)*width
 	for b := b0; b < b1; b++ {
 		r0 := b * t.grid.block
 		r1 := min(r0+t.grid.block, n*t.grid.rows)
 		if t.pairs {
-			t.pairTiles(w, r0, r1, v, inPlane)
+			t.pairTiles(w, c0, c1, r0, r1, v, inPlane)
 			t.pairGrad(w, r0, r1, p0, p1, y, dyPlane)
 		} else {
-			transformTiles(t.set, w, &t.grid, t.in, r0, r1, v, inPlane, 4, t.zeros)
+			transformTiles(t.set, w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, 4, t.zeros)
 			t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
 		}
-		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, sums, b > b0)
+		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, &sums, b > b0)
+	}
+	if t.u == nil {
+		for j := p0; j < p1; j++ {
+			t.back(w, j, c0*row, width*t.set.NR, unsafe.Add(sums.at, (j-p0)*sums.panel), sums.point)
+		}
+	}
+}
+
+// back transforms a panel's sums of n values a point to its gradient, from bytes into each tap.
+func (t *winoGradTask) back(w *worker, panel, from, n int, sums unsafe.Pointer, point int) {
+	nr, tap := t.set.NR, t.kr*t.set.NR*4
+	to := unsafe.Add(t.grad, panel*9*tap+from)
+	t.set.WinoGradWeight(to, tap, sums, point, n, t.net.accumulate, unsafe.Pointer(&w.wino[0]))
+	if spare := (panel+1)*nr - t.dy.cp; spare > 0 { // columns that no sum was stored for
+		for k := range 9 {
+			t.set.ZeroRows(unsafe.Add(to, k*tap+(nr-spare)*4), nr*4, n/nr, spare)
+		}
 	}
 }
 
@@ -86,7 +131,7 @@ func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Poi
 }
 
 // multiply adds the 36 products of a block to the sums.
-func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums unsafe.Pointer, add bool) {
+func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums *winoSums, add bool) {
 	nr := t.set.NR
 	a := &w.grad
 	rows := t.rows(tiles)
@@ -99,14 +144,14 @@ func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	for xi := range winoPoints {
 		from := uintptr(v) + uintptr(xi*inPlane)
 		for i := range rows {
-			w.rows[i] = from + uintptr(i*t.in.cp*4)
+			w.rows[i] = from + uintptr(i*t.part()*4)
 		}
 		for k, chunk := range t.chunks {
 			a.XOff = t.starts[k] * 4
 			for j := p0; j < p1; j++ {
 				a.Y = unsafe.Add(y, xi*dyPlane+(j-p0)*nr*4)
 				a.Width = min(nr, t.dy.cp-j*nr)
-				a.C = unsafe.Add(sums, j*t.panelBytes()+(xi*t.kr+t.starts[k])*nr*4)
+				a.C = unsafe.Add(sums.at, (j-p0)*sums.panel+xi*sums.point+t.starts[k]*nr*4)
 				t.set.TileGrad[chunk](a)
 			}
 		}
@@ -115,49 +160,59 @@ func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 
 // A winoGradMergeTask adds the splits' sums in order and transforms them to the
 // gradient of the weight.
-type winoGradMergeTask struct {
-	of   *winoGradTask
-	grad unsafe.Pointer
-	net  *network
-}
+type winoGradMergeTask struct{ of *winoGradTask }
 
 func (t *winoGradMergeTask) tapBytes() int { return t.of.kr * t.of.set.NR * 4 }
 
 func (t *winoGradMergeTask) items(int) int { return t.of.panels * winoPieces(t.tapBytes()) }
 
 func (t *winoGradMergeTask) run(w *worker, item, _ int) {
-	set, tap := t.of.set, t.tapBytes()
+	tap := t.tapBytes()
 	panel, from, n := winoPiece(item, tap)
 	sums := unsafe.Add(t.of.u.base, panel*t.of.panelBytes()+from)
 	for s := 1; s < t.of.splits; s++ {
 		more := unsafe.Add(sums, s*t.of.panels*t.of.panelBytes())
-		set.AddRows(sums, tap, sums, tap, more, tap, winoPoints, n)
+		t.of.set.AddRows(sums, tap, sums, tap, more, tap, winoPoints, n)
 	}
-	to := unsafe.Add(t.grad, panel*9*tap+from)
-	set.WinoGradWeight(to, tap, sums, tap, n, t.net.accumulate, unsafe.Pointer(&w.wino[0]))
-	if spare := (panel+1)*set.NR - t.of.dy.cp; spare > 0 { // columns that no sum was stored for
-		for k := range 9 {
-			set.ZeroRows(unsafe.Add(to, k*tap+(set.NR-spare)*4), set.NR*4, n/set.NR, spare)
-		}
-	}
+	t.of.back(w, panel, from, n, sums, tap)
 }
 
 // emitTiledGrad adds a weight gradient by tiles.
 func (t *training) emitTiledGrad(direct *weightGradTask) {
 	task := &winoGradTask{set: t.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
-		pairs: t.pairs != nil, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts, zeros: direct.zeros}
+		pairs: t.pairs != nil, grad: direct.grad, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts,
+		zeros: direct.zeros, net: t.net, parts: 1}
 	if task.pairs {
 		task.set = t.pairs
 		task.grid.block *= 2 // as many bytes
 		t.net.zeroFloats = max(t.net.zeroFloats, task.in.cp, task.dy.cp)
 	}
-	// Groups wide enough that transforming the input once for each costs little, and
-	// splits where there are few of them.
-	task.groups = min(max(task.dy.cp/64, 1), gradSplits, task.panels)
-	task.splits = gradSplits / task.groups
-	task.u = t.p.whole("transformed gradient", task.splits*task.panels*task.panelBytes(), t.net.batch)
+	task.share()
+	if task.splits > 1 {
+		task.u = t.p.whole("transformed gradient", task.splits*task.panels*task.panelBytes(), t.net.batch)
+	}
 	t.net.planeFloats = max(t.net.planeFloats, task.scratchFloats())
 	t.net.tableRows = max(t.net.tableRows, task.grid.tiles())
 	t.p.emit(task, task.in, task.dy, task.u)
-	t.p.emit(&winoGradMergeTask{task, direct.grad, t.net}, task.u)
+	if task.u != nil {
+		t.p.emit(&winoGradMergeTask{task}, task.u)
+	}
+}
+
+// gradPart is the channels of a side of the squares, gradTiles the tiles of their blocks.
+const gradPart, gradTiles = 128, 128
+
+// share cuts the work into items: groups wide enough that transforming the input once
+// for each costs little, and splits where there are few of them. Where both sides have
+// many channels an item is a square of them over the whole batch, whose planes and sums
+// nearly fit the second-level cache.
+func (t *winoGradTask) share() {
+	if in, out := t.in.cp, t.dy.cp; in%gradPart == 0 && out%gradPart == 0 && min(in, out) >= 2*gradPart {
+		t.splits, t.parts, t.groups = 1, in/gradPart, max(out/gradPart, gradSplits*gradPart/in)
+		t.chunks, t.starts, _ = chunksOf(gradPart, t.set.GradRows)
+		t.grid.block = t.grid.rows * max(1, gradTiles/(t.grid.rows*t.grid.cols))
+		return
+	}
+	t.groups = min(max(t.dy.cp/64, 1), gradSplits, t.panels)
+	t.splits = gradSplits / t.groups
 }
