@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: build test race lint generate cross python-check peer demo lite0
+.PHONY: build test race lint generate cross arm64 python-check peer demo lite0
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -24,6 +24,11 @@ cross:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -o /dev/null ./cmd/graft
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/graft
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/graft
+
+# The NEON kernels and inference with them under Debian's qemu-user: the results, not the speed.
+arm64:
+	GOARCH=arm64 CGO_ENABLED=0 GRAFT_REQUIRE_ISA=neon go test -short -exec qemu-aarch64 ./internal/engine/cpu/kernel
+	GOARCH=arm64 CGO_ENABLED=0 go test -short -exec qemu-aarch64 ./internal/engine/cpu -run 'TestFoldedNorm|TestGolden/neon/(resnet20|squeezenet1_1)'
 
 # Loads a model that graft trained into torchvision's network and compares logits.
 python-check: build

@@ -19,7 +19,7 @@ func newBench() *cobra.Command {
 on registers, measured in the same run, between the others. A training step counts as three forward
 passes less the first layer's input gradient, two operations a multiply-add. In bf16 the peak is
 that of bf16.
-GRAFT_CPU=avx512|avx2|generic chooses the instruction set.`,
+GRAFT_CPU=avx512|avx2|neon|generic chooses the instruction set.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if b.Batch < 1 || b.Threads < 0 || b.Seconds <= 0 {

@@ -49,7 +49,7 @@ func TestEngine(t *testing.T) {
 func TestGolden(t *testing.T) {
 	sets(t, func(t *testing.T, set *kernel.Set) {
 		models := enginetest.Models()
-		if set.Name == "generic" {
+		if !set.Winograd { // the slow ones
 			models = []string{"resnet20", "squeezenet1_1", "resnet18", "mobilenet_v3_small", "efficientnet_b0"}
 		}
 		direct, err := cpu.New(cpu.Options{Threads: 2, Set: set, Direct: true})
@@ -72,7 +72,7 @@ func TestGoldenWinograd(t *testing.T) {
 func TestThreads(t *testing.T) {
 	sets(t, func(t *testing.T, set *kernel.Set) {
 		names := []string{"resnet20", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0"}
-		if set.Name == "generic" {
+		if !set.Winograd { // the slow ones
 			names = names[:1]
 		}
 		for _, name := range names {

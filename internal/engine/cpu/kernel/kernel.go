@@ -30,7 +30,7 @@ import "unsafe"
 
 // A Set is the kernels for one instruction set.
 type Set struct {
-	Name string // "avx512", "avx2" or "generic"
+	Name string // "avx512", "avx2", "neon" or "generic"
 
 	// MR rows by NR columns is the largest tile. NR is the width of packed panels.
 	MR, NR int

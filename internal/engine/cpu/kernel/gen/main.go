@@ -50,6 +50,9 @@ func generate(dir string) (map[string][]byte, error) {
 	if files["zz_amd64.go"], err = format.Source(decls.Bytes()); err != nil {
 		return nil, err
 	}
+	if err := generateNEON(funcs, files); err != nil {
+		return nil, err
+	}
 	return files, generateBF16(dir, files)
 }
 
