@@ -84,7 +84,7 @@ func (t *scaleTask) run(_ *worker, i, _ int) {
 // A scaleGradTask is the product's gradient towards the row: the sum over a
 // sample's pixels of dy times x.
 type scaleGradTask struct {
-	set       *kernel.Set
+	set, wide *kernel.Set
 	ds, dy, x *tensor
 	sums      *tensor // two rows a sample: of dy, of no use, and of a chunk
 	zeros     unsafe.Pointer
@@ -96,11 +96,11 @@ func (t *scaleGradTask) run(w *worker, i, _ int) {
 	px, ds, bytes := t.x.pixels(), t.ds.row(i), t.ds.stride
 	waste := unsafe.Add(t.sums.base, i*t.sums.bytes)
 	part := unsafe.Add(waste, bytes)
-	t.set.ZeroRows(ds, bytes, 1, t.ds.cp)
-	for at, chunk := 0, rowChunk(t.x.cp); at < px; at += chunk {
+	t.wide.ZeroRows(ds, bytes, 1, t.ds.cp)
+	for at, chunk := 0, rowChunk(t.x); at < px; at += chunk {
 		m, n := i*px+at, min(chunk, px-at)
 		x := address(t.x.open(w, 0, m, n) + uintptr(m*t.x.stride))
 		t.set.NormGradSums(t.dy.row(m), t.dy.stride, nil, 0, x, t.x.stride, n, t.x.cp, t.zeros, waste, part)
-		t.set.AddRows(ds, bytes, ds, bytes, part, bytes, 1, t.ds.cp)
+		t.wide.AddRows(ds, bytes, ds, bytes, part, bytes, 1, t.ds.cp)
 	}
 }

@@ -14,7 +14,7 @@ func (t *training) settle(i int) *tensor {
 	if g.mask != nil {
 		dx := g.t
 		if !t.last(t.g.Nodes[i].In[0], i) {
-			dx = t.p.tensor(t.g.Nodes[i].Name+".masked", t.g.Nodes[i].Out)
+			dx = t.tensor(i, t.g.Nodes[i].Name+".masked")
 		}
 		t.mask(dx, g.t, g.mask, nil)
 		*g = gradient{t: dx}
@@ -63,7 +63,7 @@ func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 	if f.Op == graph.Conv && t.winograd(task.in, dy, w) {
 		t.emitTiledGrad(task)
 	} else {
-		if t.pairs != nil && f.Op == graph.Conv && w.Groups == 1 {
+		if dy.value == 2 {
 			t.roundGrad(task)
 		}
 		t.emitWeightGrad(task)
@@ -77,7 +77,7 @@ func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
 	lay := &t.net.layouts[f.Params[0]]
 	x, w := t.window(f)
-	task := &weightGradTask{set: t.set, threads: t.net.threads, in: x, dy: dy,
+	task := &weightGradTask{set: t.kernels(dy), threads: t.net.threads, in: x, dy: dy,
 		grad: unsafe.Pointer(&t.net.grads[lay.offset]), k: lay.k, kr: lay.kr, tapBytes: lay.tapBytes(),
 		panels: lay.panels, zeros: t.net.zeros, net: t.net}
 	if lay.rowTaps {
@@ -184,7 +184,7 @@ func (t *training) inputGrad(i int) {
 			t.poolBehindFirst(i, g)
 			break
 		}
-		dx := t.p.tensor(n.Name+"/dx", n.Out)
+		dx := t.tensor(i, n.Name+"/dx")
 		task := t.maxPoolGrad(i, dx, g)
 		t.producers[dx] = &producer{len(t.p.tasks), task.chunk, &task.after}
 		t.p.emit(task, dx, g, t.args[n.Of])
@@ -195,8 +195,8 @@ func (t *training) inputGrad(i int) {
 			t.spread(i, g, x)
 			break
 		}
-		dx := t.p.tensor(n.Name+"/dx", n.Out)
-		t.p.emit(&avgPoolGradTask{t.set, dx, g}, dx, g)
+		dx := t.tensor(i, n.Name+"/dx")
+		t.p.emit(&avgPoolGradTask{t.kernels(dx), dx, g}, dx, g)
 		t.grads[i] = gradient{t: dx}
 	case graph.Dropout:
 		g := t.settle(dy)
@@ -205,13 +205,13 @@ func (t *training) inputGrad(i int) {
 			break
 		}
 		dx := t.over(i, g)
-		t.p.emit(&dropoutTask{t.chunked(dx), dx, g, n.P, n.Of, t.net}, dx, g)
+		t.dropout(n, n.Of, dx, g)
 		t.grads[i] = gradient{t: dx}
 	case graph.Concat:
 		t.part(i)
 	case graph.Shortcut:
 		g := t.settle(dy)
-		dx := t.p.tensor(n.Name+"/dx", n.Out)
+		dx := t.tensor(i, n.Name+"/dx")
 		task := &copyTask{chunked: t.chunked(dx), y: dx, x: g, from: (g.c - dx.c) / 2, c: dx.c, fresh: true}
 		s := n.Window.Stride
 		for h := range dx.h {
@@ -237,7 +237,7 @@ func (t *training) over(i int, g *tensor) *tensor {
 	if t.last(n.In[0], i) {
 		return g
 	}
-	return t.p.tensor(n.Name+"/dx", n.Out)
+	return t.tensor(i, n.Name+"/dx")
 }
 
 // behindNorm reports whether an activation ran as part of the BatchNorm before it,
@@ -275,13 +275,13 @@ func (t *training) scaleInput(i int) {
 		t.grads[i] = gradient{t: dy, row: s}
 		return
 	}
-	dx := t.p.tensor(n.Name+"/dx", n.Out)
+	dx := t.tensor(i, n.Name+"/dx")
 	if n.Arg == 0 {
-		t.p.emit(&scaleTask{t.set, dx, dy, s, t.net.zeros}, dx, dy, s)
+		t.p.emit(&scaleTask{t.kernels(dx), dx, dy, s, t.net.zeros}, dx, dy, s)
 	} else {
 		sums := t.p.raw(n.Name+".sums", 2*dx.stride)
-		t.slot(x, rowChunk(x.cp))
-		t.p.emit(&scaleGradTask{t.set, dx, dy, x, sums, t.net.zeros}, dx, dy, x, sums)
+		t.slot(x, rowChunk(x))
+		t.p.emit(&scaleGradTask{t.kernels(x), t.wide, dx, dy, x, sums, t.net.zeros}, dx, dy, x, sums)
 	}
 	t.grads[i] = gradient{t: dx}
 }
@@ -305,7 +305,7 @@ func (t *training) maskBehind(i int, g *tensor, scale []float32) *tensor {
 	n := &t.g.Nodes[i]
 	dx := g
 	if !t.last(n.In[0], i) {
-		dx = t.p.tensor(n.Name+".masked", t.g.Nodes[n.Of].Out)
+		dx = t.tensor(n.Of, n.Name+".masked")
 	}
 	t.mask(dx, g, t.value[n.Of], scale)
 	t.settled(t.rectified(t.g.Nodes[n.Of].In[0]))
@@ -337,7 +337,7 @@ func (t *training) part(i int) {
 		t.grads[i] = gradient{t: t.p.slice(whole, at, n.Out.C)}
 		return
 	}
-	dx := t.p.tensor(n.Name+"/dx", n.Out)
+	dx := t.tensor(i, n.Name+"/dx")
 	t.p.emit(&copyTask{chunked: t.chunked(dx), y: dx, x: whole, from: at, c: n.Out.C, fresh: true}, dx, whole)
 	t.grads[i] = gradient{t: dx}
 }
@@ -374,7 +374,7 @@ func (t *training) sum(i int) {
 		return
 	}
 	a, b := t.settle(n.In[0]), t.settle(n.In[1])
-	y := t.p.tensor(n.Name, n.Out)
+	y := t.tensor(i, n.Name)
 	switch {
 	case n.In[0] != n.In[1] && t.last(n.In[0], i):
 		y = a
@@ -400,7 +400,7 @@ func (t *training) convInput(i int) {
 		t.packed[n.Params[0]] = pack
 		t.pack = append(t.pack, pack)
 	}
-	task := &gatherTask{set: t.set, threads: t.net.threads, in: dy, k: lay.out, taps: lay.taps,
+	task := &gatherTask{set: t.kernels(dy), threads: t.net.threads, in: dy, k: lay.out, taps: lay.taps,
 		tapBytes: pack.rows * lay.nr * 4, panels: pack.panels(), lo: -inf, hi: inf,
 		weights: unsafe.Pointer(&pack.dst[0])}
 	if next := t.lastUser[i]; t.g.Nodes[next].Kind == graph.Forward && t.g.Nodes[next].In[1] == i {
@@ -412,9 +412,17 @@ func (t *training) convInput(i int) {
 		}
 	}
 	if task.out == nil {
-		task.out = t.p.tensor(n.Name+"/dx", n.Out)
+		task.out = t.tensor(i, n.Name+"/dx")
 	}
 	t.grads[i] = gradient{t: task.out}
+	if dy.value != task.out.value { // a linear layer's, of what lies before it in bfloat16
+		rounded := task.out
+		task.out = t.p.tensor(n.Name+"/dx in float32", n.Out, dy.value)
+		defer t.convert(rounded, task.out)
+		if task.add != nil {
+			panic("cpu: " + n.Name + ": a linear layer's gradient is not the only one of its input")
+		}
+	}
 	task.classes = gradClasses(task.out, dy, w)
 	task.block = blockPixels(t.set.MR, lay.out*lay.kernel)
 	task.zeros = t.net.zeros
@@ -436,24 +444,24 @@ func (t *training) normInput(i int) {
 		t.p.emit(&normFrozenGradTask{s})
 	}
 	if g.row != nil || t.last(n.In[0], i) && t.virtualGradient(i) {
-		t.grads[i] = gradient{t: t.virtual(n.Name+"/dx", n.Out, &virtual{set: t.set, x: t.in(f, 0), state: s, back: true, g: g})}
+		t.grads[i] = gradient{t: t.virtual(n.Name+"/dx", n.Out, &virtual{set: t.kernels(t.in(f, 0)), x: t.in(f, 0), state: s, back: true, g: g})}
 		return
 	}
 	task := &normGradTask{chunked: t.chunked(g.t), x: t.in(f, 0), g: g, state: s}
 	switch {
 	case !t.last(n.In[0], i):
-		task.dx = t.p.tensor(n.Name+"/dx", n.Out)
+		task.dx = t.tensor(i, n.Name+"/dx")
 		if relu := n.In[0]; g.mask != nil {
 			// Others need the masked gradient too: it is written on the way, in place
 			// if nobody needs it unmasked.
 			task.masked = g.t
 			if !t.last(t.g.Nodes[relu].In[0], relu) {
-				task.masked = t.p.tensor(n.Name+".masked", n.Out)
+				task.masked = t.tensor(i, n.Name+".masked")
 			}
 			t.grads[relu] = gradient{t: task.masked}
 		}
 	case g.pending() && !t.last(t.g.Nodes[n.In[0]].In[0], n.In[0]):
-		task.dx = t.p.tensor(n.Name+"/dx", n.Out)
+		task.dx = t.tensor(i, n.Name+"/dx")
 	default:
 		task.dx = g.t
 	}

@@ -44,12 +44,12 @@ func (p *program) newPartials(name string, t *tensor, chunk, batch int) *partial
 
 // moments writes mean and squared deviations of channels [c0, c1) of pixels [m0, m1).
 func (p *partials) moments(set *kernel.Set, t *tensor, chunk, m0, m1, c0, c1 int) {
-	set.Moments(unsafe.Add(t.row(m0), c0*4), t.stride, m1-m0, c1-c0, unsafe.Pointer(p.at(chunk, 0, c0)), unsafe.Pointer(p.at(chunk, 1, c0)))
+	set.Moments(unsafe.Add(t.row(m0), c0*t.value), t.stride, m1-m0, c1-c0, unsafe.Pointer(p.at(chunk, 0, c0)), unsafe.Pointer(p.at(chunk, 1, c0)))
 }
 
-// rowChunk is the pixels of a chunk for passes over rows of cp channels: about
-// what the first-level cache holds of each operand.
-func rowChunk(cp int) int { return max(8, 32<<10/(cp*4)) }
+// rowChunk is the pixels of a chunk for passes over rows: about what the first-level
+// cache holds of each operand.
+func rowChunk(t *tensor) int { return max(8, 32<<10/(t.cp*t.value)) }
 
 // chunked cuts the pixels of a batch for tasks that pass over rows.
 type chunked struct {
@@ -208,14 +208,14 @@ func (g gradient) at(m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs in
 // memory where rows of samples belong to it.
 func (g gradient) rows(set *kernel.Set, w *worker, m, n, c0, c1 int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
 	dy, dys, z, zs = g.at(m)
-	dy = unsafe.Add(dy, c0*4)
+	dy = unsafe.Add(dy, c0*g.t.value)
 	if z != nil {
-		z = unsafe.Add(z, c0*4)
+		z = unsafe.Add(z, c0*g.mask.value)
 	}
 	if g.row == nil {
 		return dy, dys, z, zs
 	}
-	dst, stride, px := unsafe.Pointer(&w.slots[2][0]), (c1-c0)*4, g.t.pixels()
+	dst, stride, px := unsafe.Pointer(&w.slots[2][0]), (c1-c0)*g.t.value, g.t.pixels()
 	eachSample(px, m, n, func(sample, at, n int) {
 		set.ScaleShift(unsafe.Add(dst, at*stride), stride, unsafe.Add(dy, at*dys), dys, nil, 0, n, c1-c0,
 			unsafe.Add(g.row.row(sample), c0*4), unsafe.Add(g.plus.row(sample), c0*4), -inf)
@@ -240,7 +240,7 @@ func (t *normGradSumsTask) run(w *worker, i, n int) {
 // columns finds the sums of channels [c0, c1) of a chunk: rows pixels from m0.
 func (t *normGradSumsTask) columns(w *worker, chunk, m0, rows, c0, c1 int) {
 	dy, dys, z, zs := t.g.rows(t.set, w, m0, rows, c0, c1)
-	x := unsafe.Add(t.x.row(m0), c0*4)
+	x := unsafe.Add(t.x.row(m0), c0*t.x.value)
 	s, sum, dot := t.state, unsafe.Pointer(t.p.at(chunk, 0, c0)), unsafe.Pointer(t.p.at(chunk, 1, c0))
 	if t.g.act != kernel.Identity {
 		t.set.NormActGradSums(dy, dys, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.scale[c0]), unsafe.Pointer(&s.shift[c0]),

@@ -15,7 +15,6 @@ type gradUnit struct {
 
 // roundGrad makes task multiply in bfloat16.
 func (t *training) roundGrad(task *weightGradTask) {
-	task.set = t.pairs
 	task.pairUnits()
 	t.net.tableRows = max(t.net.tableRows, (len(task.class.taps)+2)*weightGradPixels)
 	t.net.scratchFloats = max(t.net.scratchFloats, task.pairFloats())
@@ -77,9 +76,12 @@ func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Poin
 	t.pairDY(w, u0, u1, a.P, dy, unsafe.Pointer(&rowsOfDY[0]))
 	last := gradUnit{tap: -1}
 	for _, u := range t.order[u0:u1] {
-		first := t.starts[u.group]
-		if u.tap != last.tap || u.group != last.group {
-			t.set.BF16.PairRows(x, step, unsafe.Pointer(&w.rows[u.tap*weightGradPixels]), first*4, a.P, t.pairedRows(u.group))
+		first, from := t.starts[u.group], 0
+		if t.from != nil {
+			from = t.from[u.panel]
+		}
+		if u.tap != last.tap || u.group != last.group || t.from != nil && u.panel != last.panel {
+			t.set.BF16.PairRows(x, step, unsafe.Pointer(&w.rows[u.tap*weightGradPixels]), (from+first)*t.in.value, a.P, t.pairedRows(u.group))
 			last = u
 		}
 		start := t.starts[u.chunk]
@@ -111,7 +113,7 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 		p0, p1 = min(p0, u.panel), max(p1, u.panel+1)
 	}
 	for j := p0; j < p1; j++ {
-		t.set.BF16.PairRows(unsafe.Add(dy, j*weightGradPixels/2*nr*4), nr*4, rows, j*nr*4, n, min(nr, t.dy.cp-j*nr))
+		t.set.BF16.PairRows(unsafe.Add(dy, j*weightGradPixels/2*nr*4), nr*4, rows, j*nr*t.dy.value, n, min(nr, t.dy.cp-j*nr))
 	}
 }
 
@@ -119,7 +121,7 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 // the input.
 func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer, plane int) {
 	at := func(table []uintptr, sample, row, col int) {
-		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, c0*4, t.zeros)
+		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, c0*t.in.value, t.zeros)
 	}
 	t.eachPair(r0, r1, w.tileIn[:], at, func(table unsafe.Pointer) {
 		t.set.BF16.WinoInputPairs(v, plane, table, c1-c0, unsafe.Pointer(&w.wino[0]))
@@ -129,7 +131,7 @@ func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer
 
 // pairGrad writes the planes of pairs of dy's tiles for panels [p0, p1).
 func (t *winoGradTask) pairGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
-	first := p0 * t.set.NR * 4
+	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
 	at := func(table []uintptr, sample, row, col int) {
 		t.dy.window(table, sample, row*winoTile, col*winoTile, winoTile, first, t.zeros)

@@ -109,7 +109,7 @@ func (t *gatherTask) activate(m0, m1, p0, p1 int) {
 		return
 	}
 	c0 := p0 * t.set.NR
-	y := unsafe.Add(t.out.row(m0), c0*4)
+	y := unsafe.Add(t.out.row(m0), c0*t.out.value)
 	t.set.Activate(y, t.out.stride, y, t.out.stride, m1-m0, min(p1*t.set.NR, t.out.cp)-c0, t.act)
 }
 
@@ -143,9 +143,9 @@ func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 		if t.from != nil {
 			t.shift(w, len(c.taps), m1-m0, t.from[j]-shifted)
 			shifted = t.from[j]
-			a.B = unsafe.Add(a.B, -shifted*4)
+			a.B = unsafe.Add(a.B, -shifted*t.in.value)
 		}
-		a.OutOff = j * nr * 4
+		a.OutOff = j * nr * t.out.value
 		a.Width = min(nr, t.out.cp-j*nr)
 		w.multiply(t.set, m1-m0)
 	}
@@ -221,7 +221,7 @@ func (t *gatherTask) untouched(_ *worker, c *class, m0, m1 int) {
 	}
 	for m := m0; m < m1; m++ {
 		i := m/c.count*t.out.pixels() + int(c.pixels[m%c.count])
-		clear(unsafe.Slice((*float32)(t.out.row(i)), t.out.cp))
+		clear(unsafe.Slice((*byte)(t.out.row(i)), t.out.cp*t.out.value))
 	}
 }
 
@@ -373,11 +373,11 @@ func (t *splitGradTask) run(_ *worker, j, _ int) {
 	to, first := unsafe.Add(of.grad, at), 0
 	if !of.net.accumulate {
 		a, b := unsafe.Add(of.sums.base, at), unsafe.Add(of.sums.base, of.bytes()+at)
-		of.set.AddRows(to, nr*4, a, nr*4, b, nr*4, rows, width)
+		of.net.set.AddRows(to, nr*4, a, nr*4, b, nr*4, rows, width)
 		first = 2
 	}
 	for s := first; s < gradSplits; s++ {
-		of.set.AddRows(to, nr*4, to, nr*4, unsafe.Add(of.sums.base, s*of.bytes()+at), nr*4, rows, width)
+		of.net.set.AddRows(to, nr*4, to, nr*4, unsafe.Add(of.sums.base, s*of.bytes()+at), nr*4, rows, width)
 	}
 	if of.kr > of.k {
 		for tap := range taps {

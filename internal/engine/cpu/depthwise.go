@@ -338,7 +338,7 @@ func (t *depthwiseMergeTask) run(_ *worker, tap, _ int) {
 	}
 	for i := range depthwiseParts {
 		part := unsafe.Pointer(&of.part(i)[tap*cp])
-		of.set.AddRows(to, cp*4, to, cp*4, part, cp*4, 1, cp)
+		of.net.set.AddRows(to, cp*4, to, cp*4, part, cp*4, 1, cp)
 	}
 	clear(grad[of.dy.c:])
 }
@@ -357,7 +357,7 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 	}
 	if dx != 0 {
 		task.dxLines = gradLines(x.w, dy.w, f.Window)
-		task.dx = t.p.tensor(f.Name+"/dx", t.g.Nodes[dx].Out)
+		task.dx = t.tensor(dx, f.Name+"/dx")
 		t.grads[dx] = gradient{t: task.dx}
 		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
 	}

@@ -35,7 +35,7 @@ func (t *reluGradTask) run(w *worker, i, n int) {
 }
 
 func (t *reluGradTask) columns(_ *worker, _, m0, rows, c0, c1 int) {
-	at := func(x *tensor) unsafe.Pointer { return unsafe.Add(x.row(m0), c0*4) }
+	at := func(x *tensor) unsafe.Pointer { return unsafe.Add(x.row(m0), c0*x.value) }
 	dx := at(t.dx)
 	t.set.ReluGrad(dx, t.dx.stride, at(t.dy), t.dy.stride, at(t.z), t.z.stride, rows, c1-c0)
 	if t.scale != nil {
@@ -69,7 +69,8 @@ type copyTask struct {
 func (t *copyTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	for m := m0; m < m0+rows; m++ {
-		y := unsafe.Slice((*float32)(t.y.row(m)), t.y.cp)
+		value := t.y.value
+		y := unsafe.Slice((*byte)(t.y.row(m)), t.y.cp*value)
 		if t.fresh {
 			clear(y)
 		}
@@ -81,7 +82,7 @@ func (t *copyTask) run(_ *worker, i, n int) {
 			}
 			src = m/t.y.pixels()*t.x.pixels() + p
 		}
-		copy(y[t.to:t.to+t.c], unsafe.Slice((*float32)(t.x.row(src)), t.x.cp)[t.from:])
+		copy(y[t.to*value:(t.to+t.c)*value], unsafe.Slice((*byte)(t.x.row(src)), t.x.cp*value)[t.from*value:])
 	}
 }
 
@@ -95,19 +96,26 @@ type dropoutTask struct {
 	net  *network
 }
 
-func (t *dropoutTask) run(_ *worker, i, n int) {
+func (t *dropoutTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	key := engine.DropoutKey(t.net.seed, t.node)
 	scale := float32(1 / (1 - t.p))
 	c, limit := t.x.c, engine.KeepLimit(t.p)
-	first := t.net.first * t.pixels * c
+	first, half := t.net.first*t.pixels*c, t.x.value == 2
 	for m := m0; m < m0+rows; m++ {
 		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
 		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
+		if half {
+			x, y = w.scratch, w.scratch[:t.x.cp]
+			t.set.BF16.WidenRows(unsafe.Pointer(&x[0]), 0, t.x.row(m), 0, 1, t.x.cp)
+		}
 		for j := range c {
 			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, first+m*c+j, limit))
 		}
 		clear(y[c:])
+		if half {
+			t.set.BF16.RoundRows(t.y.row(m), 0, unsafe.Pointer(&y[0]), 0, 1, t.x.cp)
+		}
 	}
 }
 
@@ -155,7 +163,7 @@ func (t *biasGradTask) run(w *worker, i, n int) {
 }
 
 func (t *biasGradTask) columns(_ *worker, chunk, m0, rows, c0, c1 int) {
-	t.set.SumRows(unsafe.Add(t.dy.row(m0), c0*4), t.dy.stride, rows, c1-c0, unsafe.Pointer(t.p.at(chunk, 0, c0)))
+	t.set.SumRows(unsafe.Add(t.dy.row(m0), c0*t.dy.value), t.dy.stride, rows, c1-c0, unsafe.Pointer(t.p.at(chunk, 0, c0)))
 }
 
 type biasMergeTask struct {

@@ -60,8 +60,8 @@ func (t *training) excite(i int, x *tensor) {
 
 // spread makes the gradient of a mean ready to be added to every pixel.
 func (t *training) spread(i int, g, x *tensor) {
-	y := t.p.tensor(t.g.Nodes[i].Name+"/dx", graph.Shape{H: 1, W: 1, C: g.c})
-	t.p.emit(&shareTask{chunked{t.set, 1, max(1, rowChunk(g.cp))}, y, g, 1 / float32(x.pixels())}, y, g)
+	y := t.p.tensor(t.g.Nodes[i].Name+"/dx", graph.Shape{H: 1, W: 1, C: g.c}, 4)
+	t.p.emit(&shareTask{chunked{t.wide, 1, rowChunk(g)}, y, g, 1 / float32(x.pixels())}, y, g)
 	t.grads[i] = gradient{t: y}
 }
 

@@ -88,7 +88,7 @@ func (t *training) settled(relus []int) {
 // begin. They are taken right where g was written, if that is known.
 func (t *training) sums(name string, g *tensor) (p *partials, first int) {
 	if p = t.wholeSums[g.root]; p != nil {
-		return p, g.offset / 4
+		return p, g.offset / g.value
 	}
 	c := t.chunked(g)
 	made := t.produced(g)

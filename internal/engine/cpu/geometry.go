@@ -45,7 +45,7 @@ func rowClass(stage *stage, out *tensor, w graph.Window) class {
 	for oh := range out.h {
 		for ow := range out.w {
 			for t := range k {
-				c.offs = append(c.offs, int32(((skip+oh*w.Stride+t)*stage.rowPixels+skip+ow*w.Stride)*stage.channels*4))
+				c.offs = append(c.offs, int32(((skip+oh*w.Stride+t)*stage.rowPixels+skip+ow*w.Stride)*stage.channels*stage.value))
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (t *gatherTask) shift(w *worker, taps, n, channels int) {
 		}
 		entries += taps * (t.set.Rows[v] + 1)
 	}
-	by := uintptr(channels * 4)
+	by := uintptr(channels * t.in.value)
 	rows := w.rows[:entries]
 	for i := range rows {
 		rows[i] += by

@@ -136,30 +136,28 @@ func (t *inference) chain(i int, c chain) {
 		dst = t.p.kept(n.Name+foldedSuffix, bytes, t.net.batch)
 		tiled, pack := t.tiled(g, dst, false, false)
 		t.fold = append(t.fold, pack)
-		if t.pairs != nil {
-			pairs = tiled.round(t.lowering, own(bytes/2))
+		if g.in.value == 2 {
+			pairs = tiled.roundWeights(t.lowering, own(bytes/2))
 		}
 		t.p.emit(tiled, g.in, g.out, g.add)
 	} else {
 		if norm != nil {
 			dst = t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)
 			g.source = dst
-			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
 		var clamps bool
 		if g.lo, g.hi, clamps = limits(c.act); !clamps {
 			g.act = c.act
 		}
-		if t.rounds(n, g.k, g.rowTaps) {
-			var r *roundedTask
-			r, pairs = t.rounded(g, lay.kernel)
-			t.p.emit(r, r.in, r.out, r.add)
-		} else {
-			t.emitGather(g)
+		if g.in.value == 2 {
+			pairs = t.halve(g, lay.kernel)
+		} else if dst != nil {
+			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
+		t.emitGather(g)
 	}
 	if norm != nil {
-		t.fold = append(t.fold, &foldTask{set: t.set, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
+		t.fold = append(t.fold, &foldTask{set: t.wide, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
 	}
 	if pairs != nil {
 		t.fold = append(t.fold, pairs) // of the folded weights
@@ -179,7 +177,7 @@ func (t *inference) depthwiseChain(i int, c chain) {
 		d.bias = unsafe.Pointer(&norm.shift[0])
 		lay := &t.net.layouts[n.Params[0]]
 		dst := t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)
-		t.fold = append(t.fold, &foldTask{set: t.set, src: d.weights, dst: dst, panels: 1, rows: lay.taps, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
+		t.fold = append(t.fold, &foldTask{set: t.wide, src: d.weights, dst: dst, panels: 1, rows: lay.taps, nr: lay.nr, state: norm, zero: t.net.zeroPanel})
 		t.p.bound = append(t.p.bound, func() { d.weights = unsafe.Slice((*float32)(dst.base), lay.size) })
 	}
 	t.emitDepthwise(d)

@@ -9,11 +9,15 @@ import (
 // together, which share buffers, and in which order. train.go lowers a step,
 // infer.go an inference; what both need is here.
 type lowering struct {
-	net   *network
-	set   *kernel.Set
-	pairs *kernel.Set // nil in float32
-	g     *graph.Graph
-	p     *program
+	net        *network
+	set        *kernel.Set // for activations
+	wide       *kernel.Set // for float32
+	valueBytes int         // bytes of an activation
+	g          *graph.Graph
+	p          *program
+
+	wideNode []bool // of each node, whether its output is float32 in any case
+	wideCopy map[*tensor]*tensor
 
 	value  []*tensor // output of each forward node
 	stages map[stageKey]*stage
@@ -31,7 +35,7 @@ type stageKey struct {
 }
 
 func newLowering(net *network, g *graph.Graph) *lowering {
-	l := &lowering{net: net, set: net.set, pairs: net.pairs, g: g, p: &program{},
+	l := &lowering{net: net, set: net.rows, wide: net.set, valueBytes: net.value, wideNode: wideNodes(g), wideCopy: map[*tensor]*tensor{}, g: g, p: &program{},
 		value: make([]*tensor, len(g.Nodes)), stages: map[stageKey]*stage{},
 		users: make([][]int, len(g.Nodes)), lastUser: make([]int, len(g.Nodes)), homes: map[int]*tensor{}}
 	for i := range g.Nodes {
@@ -86,9 +90,12 @@ func (l *lowering) stage(pad int, rows bool) *stage {
 	if !rows {
 		s.channels = roundUp(in.C, vec)
 	}
-	bytes := (in.H + 2*pad) * s.rowPixels * s.channels * 4
+	bytes := (in.H + 2*pad) * s.rowPixels * s.channels * l.valueBytes
+	if rows && l.valueBytes == 2 {
+		bytes += 4 // a pair that begins with the last value
+	}
 	s.tensor = l.p.raw("input", bytes)
-	s.tensor.h, s.tensor.w, s.tensor.c, s.tensor.cp, s.tensor.stride = in.H, in.W, in.C, s.channels, s.channels*4
+	s.tensor.h, s.tensor.w, s.tensor.c, s.tensor.cp, s.tensor.value, s.tensor.stride = in.H, in.W, in.C, s.channels, l.valueBytes, s.channels*l.valueBytes
 	l.stages[key] = s
 	l.p.emit(&stageTask{net: l.net, to: s}, s.tensor)
 	return s
@@ -111,8 +118,7 @@ func (l *lowering) out(i int) *tensor {
 		l.value[i] = h
 		return h
 	}
-	n := &l.g.Nodes[i]
-	l.value[i] = l.p.tensor(n.Name, n.Out)
+	l.value[i] = l.tensor(i, l.g.Nodes[i].Name)
 	return l.value[i]
 }
 
@@ -135,7 +141,7 @@ func (l *lowering) house() {
 		if !fits {
 			continue
 		}
-		whole := l.p.tensor(n.Name, n.Out)
+		whole := l.tensor(i, n.Name)
 		l.value[i] = whole
 		at := 0
 		for _, j := range n.In {
@@ -147,17 +153,18 @@ func (l *lowering) house() {
 }
 
 func (l *lowering) chunked(t *tensor) chunked {
-	return chunked{set: l.set, pixels: t.pixels(), chunk: rowChunk(t.cp)}
+	return chunked{set: l.kernels(t), pixels: t.pixels(), chunk: rowChunk(t)}
 }
 
 // gather plans a convolution or linear layer: its weights, and its window over x.
 func (l *lowering) gather(n *graph.Node, out *tensor) *gatherTask {
 	lay := &l.net.layouts[n.Params[0]]
-	t := &gatherTask{set: l.set, threads: l.net.threads, out: out, k: lay.k, taps: lay.taps,
+	t := &gatherTask{threads: l.net.threads, out: out, k: lay.k, taps: lay.taps,
 		tapBytes: lay.tapBytes(), panels: lay.panels, lo: -inf, hi: inf, zeros: l.net.zeros,
 		weights: l.net.pointer(lay.offset)}
 	var w graph.Window
 	t.in, w = l.window(n)
+	t.set = l.kernels(t.in)
 	if t.rowTaps = lay.rowTaps; t.rowTaps {
 		t.classes = []class{rowClass(l.picture(w), out, w)}
 	} else {
@@ -176,7 +183,7 @@ func (l *lowering) gather(n *graph.Node, out *tensor) *gatherTask {
 // window is the input and the window of a convolution or linear layer.
 func (l *lowering) window(n *graph.Node) (*tensor, graph.Window) {
 	if n.Op == graph.Linear {
-		return l.in(n, 0), graph.Window{Kernel: 1, Stride: 1, Groups: 1}
+		return l.widened(l.in(n, 0)), graph.Window{Kernel: 1, Stride: 1, Groups: 1}
 	}
 	if n.In[0] == 0 {
 		return l.picture(n.Window).tensor, n.Window
@@ -207,14 +214,14 @@ func (l *lowering) simple(i int) {
 	case graph.Mul:
 		x, s, y := l.in(n, 0), l.in(n, 1), l.out(i)
 		l.net.zeroFloats = max(l.net.zeroFloats, y.cp)
-		l.p.emit(&scaleTask{l.set, y, x, s, l.net.zeros}, y, x, s)
+		l.p.emit(&scaleTask{l.kernels(y), y, x, s, l.net.zeros}, y, x, s)
 	case graph.Add:
 		a, b, y := l.in(n, 0), l.in(n, 1), l.out(i)
 		l.p.emit(&addTask{l.chunked(y), y, a, b}, y, a, b)
 	case graph.GlobalAvgPool:
 		x, y := l.in(n, 0), l.out(i)
-		l.slot(x, rowChunk(x.cp))
-		l.p.emit(&avgPoolTask{l.set, y, x}, y, x)
+		l.slot(x, rowChunk(x))
+		l.p.emit(&avgPoolTask{l.kernels(x), l.wide, y, x}, y, x)
 	case graph.Shortcut:
 		x, y := l.in(n, 0), l.out(i)
 		t := &copyTask{chunked: l.chunked(y), y: y, x: x, to: (y.c - x.c) / 2, c: x.c, fresh: true}

@@ -27,7 +27,7 @@ type Options struct {
 	Threads int         // 0 is as many as Go may use (GOMAXPROCS)
 	Set     *kernel.Set // nil is the best the processor has, or GRAFT_CPU's
 	Direct  bool        // no Winograd: slower, rounds less; for comparison
-	BF16    bool        // convolutions multiply in bfloat16; an error where the processor does not
+	BF16    bool        // activations are stored and multiplied in bfloat16; an error where the processor does not
 }
 
 // An Engine compiles networks for one instruction set.
@@ -72,7 +72,8 @@ func (e *Engine) Device() string {
 // A network is a compiled graph; see engine.Network for its methods.
 type network struct {
 	set     *kernel.Set
-	pairs   *kernel.Set // with tiles of bfloat16, nil in float32
+	rows    *kernel.Set // for activations: set, or that of bfloat16
+	value   int         // bytes of an activation
 	threads int
 	batch   int
 	direct  bool
@@ -161,9 +162,9 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 	if c.Batch < 1 {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
-	net := &network{set: e.set, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
 	if e.bf16 {
-		net.pairs = paired(e.set)
+		net.rows, net.value = halfOf(e.set), 2
 	}
 	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
 	var total int
@@ -180,7 +181,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		net.planUpdates(step, c.Trainable)
 	}
 	inf := lowerInference(net, g)
-	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.value[inf.g.Logits]
+	net.infer, net.fold, net.inferLogits = inf.p, inf.fold, inf.widened(inf.value[inf.g.Logits])
 	net.infer.emit(&logitsTask{net, net.inferLogits}, net.inferLogits)
 	if net.zeroFloats*4 > zeroRow {
 		net.release()

@@ -27,6 +27,7 @@ type tensor struct {
 	cp   int
 	// stride is the number of bytes from pixel to pixel.
 	stride int
+	value  int // bytes: 4, or 2 of bfloat16
 	bytes  int // of one sample, of the root
 
 	root   *tensor // the tensor this one is a slice of, itself for a root
@@ -78,9 +79,10 @@ type origin struct {
 	uses []*tensor
 }
 
-func (p *program) tensor(name string, s graph.Shape) *tensor {
+// tensor is a buffer of activations, so many bytes each.
+func (p *program) tensor(name string, s graph.Shape, value int) *tensor {
 	cp := roundUp(s.C, vec)
-	return p.add(&tensor{name: name, h: s.H, w: s.W, c: s.C, cp: cp, stride: cp * 4, bytes: s.H * s.W * cp * 4})
+	return p.add(&tensor{name: name, h: s.H, w: s.W, c: s.C, cp: cp, value: value, stride: cp * value, bytes: s.H * s.W * cp * value})
 }
 
 // raw is a buffer with a layout of its task's own.
@@ -111,7 +113,7 @@ func (p *program) add(t *tensor) *tensor {
 func (p *program) slice(t *tensor, from, c int) *tensor {
 	s := *t
 	s.c, s.cp = c, roundUp(c, vec)
-	s.root, s.offset = t.root, t.offset+from*4
+	s.root, s.offset = t.root, t.offset+from*t.value
 	p.tensors = append(p.tensors, &s)
 	return &s
 }

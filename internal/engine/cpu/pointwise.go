@@ -9,9 +9,8 @@ import (
 // never stored.
 // Its items are those of the weight's gradient: parts of the batch, fixed by shape.
 type pointwiseBackTask struct {
-	input   *gatherTask
-	rounded *roundedTask // input is a part of it, or nil: in float32
-	weight  *weightGradTask
+	input  *gatherTask
+	weight *weightGradTask
 }
 
 func (t *pointwiseBackTask) items(n int) int { return t.weight.items(n) }
@@ -30,12 +29,7 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		m0 := b * g.block
 		m1 := min(m0+g.block, total)
 		dy := g.in.open(w, 0, m0, m1-m0)
-		if r := t.rounded; r != nil {
-			r.round(w, c, &r.spans[0], m0, m1, n, dy)
-			g.panelTiles(w, c, m0, m1, 0, g.panels)
-		} else {
-			g.tiles(w, c, m0, m1, 0, g.panels, dy)
-		}
+		g.tiles(w, c, m0, m1, 0, g.panels, dy)
 		g.after.columns(w, b, m0, m1-m0, 0, g.out.cp)
 		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
 	}
@@ -50,13 +44,9 @@ func (t *training) together(f *graph.Node) bool {
 // emitPointwiseBack adds the task for convolution f, whose input gradient is planned.
 func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
 	weight := t.weightGrad(f, input.in)
-	var rounded *roundedTask
-	if t.rounds(f, input.k, false) {
-		var pairs *pairTask
-		rounded, pairs = t.rounded(input, 1)
-		t.pack = append(t.pack, pairs)
+	if input.in.value == 2 {
+		t.pack = append(t.pack, t.halve(input, 1))
 		t.roundGrad(weight)
-		input = &rounded.gatherTask
 	}
 	input.block = min(input.block, weightGradPixels/t.set.MR*t.set.MR)
 	weight.sums = t.p.whole("gradient's splits", gradSplits*weight.bytes(), t.net.batch)
@@ -67,6 +57,6 @@ func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
 	t.slot(input.in, input.block)
 	t.slot(weight.in, input.block)
 	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.after}
-	t.p.emit(&pointwiseBackTask{input, rounded, weight}, input.in, input.out, input.add, weight.in, weight.sums)
+	t.p.emit(&pointwiseBackTask{input, weight}, input.in, input.out, input.add, weight.in, weight.sums)
 	t.p.emit(&splitGradTask{weight}, weight.sums)
 }

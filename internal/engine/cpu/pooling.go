@@ -170,8 +170,8 @@ func (t *maxPoolGradTask) gather(dst unsafe.Pointer, m0, rows int) {
 
 // An avgPoolTask is the mean over all pixels of a sample.
 type avgPoolTask struct {
-	set  *kernel.Set
-	y, x *tensor
+	set, wide *kernel.Set
+	y, x      *tensor // y is float32
 }
 
 func (t *avgPoolTask) items(n int) int { return n }
@@ -180,15 +180,15 @@ func (t *avgPoolTask) run(w *worker, i, _ int) {
 	px := t.x.pixels()
 	if t.x.virtual != nil {
 		y, bytes := t.y.row(i), t.y.stride
-		t.set.ZeroRows(y, bytes, 1, t.y.cp)
+		t.wide.ZeroRows(y, bytes, 1, t.y.cp)
 		sum := unsafe.Pointer(&w.slots[1][0])
-		for at, chunk := 0, rowChunk(t.x.cp); at < px; at += chunk {
+		for at, chunk := 0, rowChunk(t.x); at < px; at += chunk {
 			n := min(chunk, px-at)
 			x := t.x.open(w, 0, i*px+at, n) + uintptr((i*px+at)*t.x.stride)
 			t.set.SumRows(address(x), t.x.stride, n, t.x.cp, sum)
-			t.set.AddRows(y, bytes, y, bytes, sum, bytes, 1, t.y.cp)
+			t.wide.AddRows(y, bytes, y, bytes, sum, bytes, 1, t.y.cp)
 		}
-		t.set.FillRows(y, bytes, 1, t.y.cp, y, 1/float32(px))
+		t.wide.FillRows(y, bytes, 1, t.y.cp, y, 1/float32(px))
 		return
 	}
 	t.set.AvgRow(t.y.row(i), t.x.row(i*px), t.x.stride, px, t.x.cp, 1/float32(px))

@@ -139,7 +139,7 @@ func (p *program) touched(steps []int, n int) float64 {
 	for t, times := range most {
 		size := t.bytes
 		if t.stride > 0 && t.root != t {
-			size = t.pixels() * t.cp * 4
+			size = t.pixels() * t.cp * t.value
 		}
 		bytes += times * size * n
 	}
@@ -175,33 +175,21 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 		*normFrozenTask, *normFrozenGradTask:
 		return "", false
 	case *gatherTask:
-		return net.directName(g, node) + " " + tile, true
-	case *roundedTask:
-		return net.directName(g, node) + " " + tile + " bf16", true
+		return net.directName(g, node) + " " + tile + bf16(t.in), true
 	case *pointwiseBackTask:
-		if t.rounded != nil {
-			tile += " bf16"
-		}
-		return "input gradient and outer products together " + tile, true
+		return "input gradient and outer products together " + tile + bf16(t.input.in), true
 	case *depthwiseTask:
 		return fmt.Sprintf("depthwise %dx%d %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *depthwiseBackTask:
 		return fmt.Sprintf("depthwise %dx%d gradients together %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *winogradTask:
-		return "winograd F(4x4) " + tile, true
+		return "winograd F(4x4) " + tile + bf16(t.in), true
 	case *winoGradTask:
-		name := "winograd F(4x4) outer products " + net.set.Name
-		if t.pairs {
-			name += " bf16"
-		}
-		return name, true
+		return "winograd F(4x4) outer products " + net.set.Name + bf16(t.in), true
 	case *weightGradTask:
-		split := ""
+		split := bf16(t.in)
 		if t.sums != nil {
-			split = fmt.Sprintf(" in %d splits", gradSplits)
-		}
-		if t.order != nil {
-			split = " bf16" + split
+			split += fmt.Sprintf(" in %d splits", gradSplits)
 		}
 		return net.directName(g, node) + " outer products " + net.set.Name + split, true
 	case *normalizeTask:
@@ -229,6 +217,14 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 		return t.algorithm(), false
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", t), "*cpu."), "Task"), false
+}
+
+// bf16 says what a task multiplies that reads a tensor.
+func bf16(t *tensor) string {
+	if t.value == 2 {
+		return " bf16"
+	}
+	return ""
 }
 
 func masked(g gradient) string {

@@ -33,7 +33,7 @@ func (t *training) firstGrads(n, f *graph.Node, dy *tensor) {
 	if len(n.Params) > 1 {
 		w.bias = t.p.newPartials(n.Name+".bias", dy, weightGradPixels, t.net.batch)
 	}
-	if t.pairs != nil {
+	if dy.value == 2 {
 		t.roundGrad(w)
 	}
 	t.emitWeightGrad(w)

@@ -48,10 +48,13 @@ func lowerStep(net *network, g *graph.Graph) *training {
 		case i < g.Loss:
 			t.forward(i)
 		case i == g.Loss:
-			logits := t.value[g.Logits]
-			d := t.p.tensor("loss", g.Nodes[i].Out)
+			logits := t.widened(t.value[g.Logits])
+			d := t.p.tensor("loss", g.Nodes[i].Out, 4)
 			t.p.emit(&lossTask{net, logits, d}, logits, d)
-			t.grads[i] = gradient{t: d}
+			if t.grads[i] = (gradient{t: d}); logits != t.value[g.Logits] {
+				t.grads[i].t = t.tensor(i, "loss in bfloat16")
+				t.convert(t.grads[i].t, d)
+			}
 		case g.Nodes[i].Kind == graph.Forward:
 			t.sum(i)
 		case g.Nodes[i].Kind == graph.ParamGrad:
@@ -112,7 +115,7 @@ func (t *training) forward(i int) {
 		t.stochasticDepth(n, i, y, x)
 	case graph.Dropout:
 		x, y := t.in(n, 0), t.out(i)
-		t.p.emit(&dropoutTask{t.chunked(y), y, x, n.P, i, t.net}, x, y)
+		t.dropout(n, i, y, x)
 	default:
 		t.simple(i)
 	}
@@ -156,11 +159,19 @@ func (t *training) depthwiseConv(i int) {
 	t.p.emit(&normMergeTask{c.stats, c.out.pixels(), t.normParams(&t.g.Nodes[norm]), state}, c.stats.buf)
 }
 
+// dropout lowers it; node's number decides what is dropped.
+func (t *training) dropout(n *graph.Node, node int, y, x *tensor) {
+	if x.value == 2 {
+		t.net.scratchFloats = max(t.net.scratchFloats, x.cp)
+	}
+	t.p.emit(&dropoutTask{t.chunked(y), y, x, n.P, node, t.net}, x, y)
+}
+
 // stochasticDepth lowers it; node's number decides which samples are dropped.
 func (t *training) stochasticDepth(n *graph.Node, node int, y, x *tensor) {
 	keep := everywhere(float32(1/(1-n.P)), y.cp)
 	t.net.zeroFloats = max(t.net.zeroFloats, y.cp)
-	t.p.emit(&depthTask{t.set, y, x, n.P, node, keep, t.net}, y, x)
+	t.p.emit(&depthTask{t.kernels(y), y, x, n.P, node, keep, t.net}, y, x)
 }
 
 // emitConv adds a convolution, by tiles where that is faster. Unless "", moments
@@ -172,16 +183,8 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 		}
 	}
 	if !t.winograd(c.in, c.out, w) {
-		if t.rounds(n, c.k, c.rowTaps) {
-			r, pairs := t.rounded(c, w.Kernel)
-			t.pack = append(t.pack, pairs)
-			keep(r.block)
-			r.stats = c.stats
-			if w.Kernel == 1 && w.Stride == 1 {
-				t.producers[c.out] = &producer{len(t.p.tasks), r.block, &r.after}
-			}
-			t.p.emit(r, r.in, r.out, r.add, r.stats.tensor())
-			return
+		if c.in.value == 2 {
+			t.pack = append(t.pack, t.halve(c, w.Kernel))
 		}
 		keep(c.block)
 		if w.Kernel == 1 && w.Stride == 1 {
@@ -195,9 +198,9 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 	keep(tiled.grid.chunk(c.out))
 	tiled.stats = c.stats
 	t.p.emit(pack, u)
-	if t.pairs != nil {
+	if c.in.value == 2 {
 		half := t.p.whole("rounded weights", c.panels*winoPoints*c.tapBytes/2, t.net.batch)
-		t.p.emit(tiled.round(t.lowering, half), u, half)
+		t.p.emit(tiled.roundWeights(t.lowering, half), u, half)
 		u = half
 	}
 	t.p.emit(tiled, u, c.in, c.out, c.add, c.stats.tensor())
@@ -228,7 +231,7 @@ func (t *training) normalize(i int, f fusedNorm) {
 	s := t.statistics(f.norm)
 	x := t.in(n, 0)
 	if f.residual == 0 && x.virtual == nil && t.opens(i) && t.excitable(i) {
-		t.value[i] = t.virtual(n.Name, t.g.Nodes[i].Out, &virtual{set: t.set, x: x, state: s, act: f.act})
+		t.value[i] = t.virtual(n.Name, t.g.Nodes[i].Out, &virtual{set: t.kernels(x), x: x, state: s, act: f.act})
 		return
 	}
 	y := t.out(i)

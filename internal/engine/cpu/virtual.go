@@ -68,7 +68,7 @@ func (v *virtual) fill(w *worker, dst unsafe.Pointer, stride, m0, rows int) {
 // virtual makes a tensor of that shape which is computed where it is read.
 func (l *lowering) virtual(name string, s graph.Shape, v *virtual) *tensor {
 	cp := roundUp(s.C, vec)
-	t := &tensor{name: name, h: s.H, w: s.W, c: s.C, cp: cp, stride: cp * 4, bytes: s.H * s.W * cp * 4, virtual: v}
+	t := &tensor{name: name, h: s.H, w: s.W, c: s.C, cp: cp, value: l.valueBytes, stride: cp * l.valueBytes, bytes: s.H * s.W * cp * l.valueBytes, virtual: v}
 	t.root = t
 	return t
 }

@@ -77,9 +77,9 @@ func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
 // A winogradTask is a gatherTask of a 3x3 window by tiles.
 type winogradTask struct {
 	gatherTask
-	grid  tiling
-	u     *tensor // transformed weights: [panel][36][k, rounded up][NR], or half as many rows of pairs
-	value int     // bytes of a transformed input value
+	grid     tiling
+	u        *tensor     // transformed weights: [panel][36][k, rounded up][NR], or half as many rows of pairs
+	products *kernel.Set // of transformed values, with float32 for sums
 }
 
 func (t *winogradTask) cut(n int) (blocks, groups int) {
@@ -95,7 +95,7 @@ func (t *winogradTask) items(n int) int {
 // planes are the bytes from plane to plane of a block's input and output.
 func (t *winogradTask) planes() (in, out int) {
 	tiles := t.grid.tiles()
-	return tiles*t.in.cp*t.value + winoPad, tiles*t.panels*t.set.NR*4 + winoPad
+	return tiles*t.in.cp*t.in.value + winoPad, tiles*t.panels*t.set.NR*4 + winoPad
 }
 
 // scratchFloats is what a worker needs.
@@ -113,7 +113,7 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	inPlane, outPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
 	m := unsafe.Add(v, winoPoints*inPlane)
-	transformTiles(t.set, w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.value, t.zeros)
+	transformTiles(t.set, w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.zeros)
 	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
 	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
 	m0, m1 := t.grid.span(t.out, r0, r1)
@@ -123,15 +123,14 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	}
 }
 
-// transformTiles writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of
-// in, value bytes each.
-func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane, value int, zeros unsafe.Pointer) {
+// transformTiles writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of in.
+func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
 	at := v
 	g.tour(w.tileIn[:2*36], r0, r1, func(table []uintptr, sample, top, left int) {
-		in.window(table, sample, top-1, left-1, winoTile+2, c0*4, zeros)
+		in.window(table, sample, top-1, left-1, winoTile+2, c0*in.value, zeros)
 	}, func() {
 		set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), c1-c0, unsafe.Pointer(&w.wino[0]))
-		at = unsafe.Add(at, (c1-c0)*value)
+		at = unsafe.Add(at, (c1-c0)*in.value)
 	})
 }
 
@@ -156,13 +155,13 @@ func (g *tiling) tour(table []uintptr, r0, r1 int, fill func(table []uintptr, sa
 
 // multiply is the 36 matrix products of a block.
 func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, m unsafe.Pointer, outPlane int) {
-	set := t.set
+	set, value := t.products, t.in.value
 	nr := set.NR
 	a := &w.tile
-	a.Taps, a.K, a.Bias, a.AddFlag = 1, t.k*t.value/4, nil, 0
+	a.Taps, a.K, a.Bias, a.AddFlag = 1, t.k*value/4, nil, 0
 	a.Lo, a.Hi = -inf, inf
 	width := (p1 - p0) * nr * 4
-	tap := t.in.cp * nr * t.value
+	tap := t.in.cp * nr * value
 	for xi := range winoPoints {
 		from, to := uintptr(v)+uintptr(xi*inPlane), uintptr(m)+uintptr(xi*outPlane)
 		at, variant := 0, 0
@@ -171,7 +170,7 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 				variant++
 			}
 			for range set.Rows[variant] {
-				w.rows[at] = from + uintptr(i*t.in.cp*t.value)
+				w.rows[at] = from + uintptr(i*t.in.cp*value)
 				w.out[i] = to + uintptr(i*width)
 				at, i = at+1, i+1
 			}
@@ -189,12 +188,12 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 
 // back transforms a block's products to pixels; what falls outside goes to dump.
 func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, plane int, dump unsafe.Pointer) {
-	first := p0 * t.set.NR * 4
+	first := p0 * t.set.NR * t.out.value
 	channels := min(p1*t.set.NR, t.out.cp) - p0*t.set.NR
 	width := (p1 - p0) * t.set.NR * 4
 	bias := t.zeros
 	if t.bias != nil {
-		bias = unsafe.Add(t.bias, first)
+		bias = unsafe.Add(t.bias, p0*t.set.NR*4)
 	}
 	var add unsafe.Pointer
 	if t.add != nil {
@@ -252,7 +251,11 @@ func (t *winoWeightTask) run(w *worker, item, _ int) {
 // tiled makes a winogradTask of t, with the task that transforms its weights to
 // u, of [panels][36] taps. stats says that the moments of its output will be kept.
 func (l *lowering) tiled(t *gatherTask, u *tensor, flip, stats bool) (*winogradTask, *winoWeightTask) {
-	w := &winogradTask{gatherTask: *t, u: u, value: 4, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
+	products := t.set
+	if t.in.value == 2 {
+		products = paired(l.wide)
+	}
+	w := &winogradTask{gatherTask: *t, u: u, products: products, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
 	l.net.planeFloats = max(l.net.planeFloats, w.scratchFloats())
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())

@@ -83,7 +83,7 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 		sums = winoSums{unsafe.Add(t.u.base, (split*t.panels+p0)*t.panelBytes()+part*width*row), t.panelBytes(), t.kr * row}
 	}
 	if b0 == b1 {
-		t.set.ZeroRows(sums.at, sums.point, (p1-p0)*winoPoints, width*t.set.NR)
+		t.net.set.ZeroRows(sums.at, sums.point, (p1-p0)*winoPoints, width*t.set.NR)
 		return
 	}
 	c0, c1 := part*width, (part+1)*width
@@ -94,7 +94,7 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 			t.pairTiles(w, c0, c1, r0, r1, v, inPlane)
 			t.pairGrad(w, r0, r1, p0, p1, y, dyPlane)
 		} else {
-			transformTiles(t.set, w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, 4, t.zeros)
+			transformTiles(t.set, w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, t.zeros)
 			t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
 		}
 		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, &sums, b > b0)
@@ -113,14 +113,14 @@ func (t *winoGradTask) back(w *worker, panel, from, n int, sums unsafe.Pointer, 
 	t.set.WinoGradWeight(to, tap, sums, point, n, t.net.accumulate, unsafe.Pointer(&w.wino[0]))
 	if spare := (panel+1)*nr - t.dy.cp; spare > 0 { // columns that no sum was stored for
 		for k := range 9 {
-			t.set.ZeroRows(unsafe.Add(to, k*tap+(nr-spare)*4), nr*4, n/nr, spare)
+			t.net.set.ZeroRows(unsafe.Add(to, k*tap+(nr-spare)*4), nr*4, n/nr, spare)
 		}
 	}
 }
 
 // transformGrad writes the planes of dy's tiles for panels [p0, p1).
 func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
-	first := p0 * t.set.NR * 4
+	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
 	t.grid.tour(w.tileOut[:2*16], r0, r1, func(table []uintptr, sample, top, left int) {
 		t.dy.window(table, sample, top, left, winoTile, first, t.zeros)
@@ -172,18 +172,17 @@ func (t *winoGradMergeTask) run(w *worker, item, _ int) {
 	sums := unsafe.Add(t.of.u.base, panel*t.of.panelBytes()+from)
 	for s := 1; s < t.of.splits; s++ {
 		more := unsafe.Add(sums, s*t.of.panels*t.of.panelBytes())
-		t.of.set.AddRows(sums, tap, sums, tap, more, tap, winoPoints, n)
+		t.of.net.set.AddRows(sums, tap, sums, tap, more, tap, winoPoints, n)
 	}
 	t.of.back(w, panel, from, n, sums, tap)
 }
 
 // emitTiledGrad adds a weight gradient by tiles.
 func (t *training) emitTiledGrad(direct *weightGradTask) {
-	task := &winoGradTask{set: t.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
-		pairs: t.pairs != nil, grad: direct.grad, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts,
+	task := &winoGradTask{set: direct.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
+		pairs: direct.dy.value == 2, grad: direct.grad, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts,
 		zeros: direct.zeros, net: t.net, parts: 1}
 	if task.pairs {
-		task.set = t.pairs
 		task.grid.block *= 2 // as many bytes
 		t.net.zeroFloats = max(t.net.zeroFloats, task.in.cp, task.dy.cp)
 	}

@@ -166,7 +166,43 @@ func TestRoundRows(t *testing.T) {
 	})
 }
 
+func TestWidenRows(t *testing.T) {
+	eachBF16(t, func(t *rapid.T, set *Set) {
+		s := newScope(t)
+		rows, c := drawShape(t)
+		x := s.pairs(s.in(rows, c/2, gap(t, "x gap")))
+		y := s.out(rows, c, gap(t, "y gap"))
+		s.run(func() { set.BF16.WidenRows(y.ptr(), y.bytes(), x.ptr(), x.bytes(), rows, c) })
+		for i := range rows {
+			for j, v := range y.row(i) {
+				if want := x.half(i, j); float64(v) != want {
+					t.Fatalf("[%d][%d] is %g, want %g", i, j, v, want)
+				}
+			}
+		}
+	})
+}
+
 func TestPairRows(t *testing.T) {
+	eachBF16(t, func(t *rapid.T, set *Set) {
+		s := newScope(t)
+		rows, c := drawShape(t)
+		x := s.pairs(s.in(2*rows, 4+c/2, gap(t, "x gap")))
+		y := s.out(rows, c, gap(t, "y gap"))
+		table := operand{x.ptr(), x.bytes()}.table(2 * rows)
+		s.run(func() { set.BF16.PairRows(y.ptr(), y.bytes(), unsafe.Pointer(&table[0]), 16, rows, c) })
+		for i := range rows {
+			for j, v := range y.row(i) {
+				low, high := halves(math.Float32bits(v))
+				if a, b := x.half(2*i, 8+j), x.half(2*i+1, 8+j); float64(low) != a || float64(high) != b {
+					t.Fatalf("[%d][%d] is %g and %g, want %g and %g", i, j, low, high, a, b)
+				}
+			}
+		}
+	})
+}
+
+func TestPairFloats(t *testing.T) {
 	eachBF16(t, func(t *rapid.T, set *Set) {
 		s := newScope(t)
 		rows, c := drawShape(t)
@@ -178,39 +214,12 @@ func TestPairRows(t *testing.T) {
 		for i, r := range order {
 			table[i] = x.addr(r)
 		}
-		s.run(func() { set.BF16.PairRows(y.ptr(), y.bytes(), unsafe.Pointer(&table[0]), skip*4, rows, c) })
+		s.run(func() { set.BF16.PairFloats(y.ptr(), y.bytes(), unsafe.Pointer(&table[0]), skip*4, rows, c) })
 		for i := range rows {
 			for j, v := range y.row(i) {
 				a, b := x.row(order[2*i])[skip+j], x.row(order[2*i+1])[skip+j]
 				if got, want := math.Float32bits(v), uint32(round(a))|uint32(round(b))<<16; got != want {
 					t.Fatalf("[%d][%d]: %g and %g are %#x, want %#x", i, j, a, b, got, want)
-				}
-			}
-		}
-	})
-}
-
-// TestWinoInputBF16 holds it to the Set's, rounded, bit for bit.
-func TestWinoInputBF16(t *testing.T) {
-	eachBF16(t, func(t *rapid.T, set *Set) {
-		s := newScope(t)
-		c := channels(t)
-		x := s.in(36, c, 0)
-		var table [2 * 36]uintptr
-		for i := range 36 {
-			table[i] = x.addr(i)
-		}
-		wide, got, want := newMatrix(s.rng, 36, c, 0), s.out(36, c/2, 4), newMatrix(s.rng, 36, c/2, 4)
-		scratch := make([]float32, WinoScratch/4)
-		set.WinoInput(wide.ptr(), wide.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))
-		roundRows(want.ptr(), want.bytes(), wide.ptr(), wide.bytes(), 36, c)
-		s.run(func() {
-			set.BF16.WinoInput(got.ptr(), got.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))
-		})
-		for i := range 36 {
-			for j, v := range got.row(i) {
-				if math.Float32bits(v) != math.Float32bits(want.row(i)[j]) {
-					t.Fatalf("plane %d, channels %d: %#x, want %#x", i, 2*j, math.Float32bits(v), math.Float32bits(want.row(i)[j]))
 				}
 			}
 		}
@@ -228,16 +237,14 @@ func TestWinoPairs(t *testing.T) {
 		}{{"input", set.WinoInput, set.BF16.WinoInputPairs, 36}, {"output gradient", set.WinoGradOutput, set.BF16.WinoGradOutputPairs, 16}} {
 			s := newScope(t)
 			c := channels(t)
-			x := s.in(2*k.pixels, c, 0)
-			var table []uintptr
-			for i := range 2 * k.pixels {
-				table = append(table, x.addr(i))
-			}
-			table = ahead(table)
+			x, widened := s.pairs(s.in(2*k.pixels, c/2, 0)), newMatrix(s.rng, 2*k.pixels, c, 0)
+			widenRows(widened.ptr(), widened.bytes(), x.ptr(), x.bytes(), 2*k.pixels, c)
+			table := ahead(operand{widened.ptr(), widened.bytes()}.table(2 * k.pixels))
 			low, high := newMatrix(s.rng, 36, c, 0), newMatrix(s.rng, 36, c, 0)
 			scratch := make([]float32, WinoScratch/4)
 			k.one(low.ptr(), low.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))
 			k.one(high.ptr(), high.bytes(), unsafe.Pointer(&table[k.pixels]), c, unsafe.Pointer(&scratch[0]))
+			table = ahead(operand{x.ptr(), x.bytes()}.table(2 * k.pixels))
 			got := s.out(36, c, 4)
 			s.run(func() { k.paired(got.ptr(), got.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0])) })
 			for i := range 36 {

@@ -5,14 +5,15 @@ import (
 	"unsafe"
 )
 
-// genericBF16 is the specification of a BF16 beside the generic Set. No processor
-// is faster with it, so the Set does not have it.
+// genericBF16 is the specification of a BF16 beside the generic Set, but for Half. No
+// processor is faster with it, so the Set does not have it.
 var genericBF16 = &BF16{
-	Tile:      []func(*TileArgs){func(a *TileArgs) { tileBF16(a, 4) }, func(a *TileArgs) { tileBF16(a, 2) }, func(a *TileArgs) { tileBF16(a, 1) }},
-	TileGrad:  []func(*GradArgs){func(a *GradArgs) { tileGradBF16(a, 4) }, func(a *GradArgs) { tileGradBF16(a, 2) }},
-	RoundRows: roundRows,
-	PairRows:  pairRows,
-	WinoInput: winoInputBF16,
+	Tile:       []func(*TileArgs){func(a *TileArgs) { tileBF16(a, 4) }, func(a *TileArgs) { tileBF16(a, 2) }, func(a *TileArgs) { tileBF16(a, 1) }},
+	TileGrad:   []func(*GradArgs){func(a *GradArgs) { tileGradBF16(a, 4) }, func(a *GradArgs) { tileGradBF16(a, 2) }},
+	RoundRows:  roundRows,
+	WidenRows:  widenRows,
+	PairFloats: pairFloats,
+	PairRows:   pairRows,
 
 	WinoInputPairs: func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
 		winoPairs(winoInput, 36, dst, ds, src, c)
@@ -99,7 +100,7 @@ func roundRows(y unsafe.Pointer, ys int, x unsafe.Pointer, xs, rows, c int) {
 	}
 }
 
-func pairRows(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int) {
+func pairFloats(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int) {
 	from := pointers(rows, 2*n)
 	for i := range n {
 		a, b := floats(unsafe.Add(from[2*i], off), c), floats(unsafe.Add(from[2*i+1], off), c)
@@ -110,17 +111,39 @@ func pairRows(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int) {
 	}
 }
 
-func winoInputBF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer) {
-	planes := make([]float32, 36*c)
-	winoInput(unsafe.Pointer(&planes[0]), c*4, src, c, scratch)
-	roundRows(dst, ds, unsafe.Pointer(&planes[0]), c*4, 36, c)
+func widenRows(y unsafe.Pointer, ys int, x unsafe.Pointer, xs, rows, c int) {
+	for i := range rows {
+		to := row(y, ys, i, c)
+		for j, v := range wordsAt(unsafe.Add(x, i*xs), c) {
+			to[j] = math.Float32frombits(uint32(v) << 16)
+		}
+	}
 }
+
+func pairRows(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int) {
+	from := pointers(rows, 2*n)
+	for i := range n {
+		a, b := wordsAt(unsafe.Add(from[2*i], off), c), wordsAt(unsafe.Add(from[2*i+1], off), c)
+		to := pairsAt(unsafe.Add(dst, i*ds), c)
+		for j := range to {
+			to[j] = uint32(a[j]) | uint32(b[j])<<16
+		}
+	}
+}
+
+// wordsAt are the n values of bfloat16 at p.
+func wordsAt(p unsafe.Pointer, n int) []uint16 { return unsafe.Slice((*uint16)(p), n) }
 
 // winoPairs transforms two tiles of n pixels each and pairs their values.
 func winoPairs(transform func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer), n int, dst unsafe.Pointer, ds int, src unsafe.Pointer, c int) {
 	planes := [2][]float32{make([]float32, 36*c), make([]float32, 36*c)}
 	for k := range planes {
-		transform(unsafe.Pointer(&planes[k][0]), c*4, unsafe.Add(src, k*n*int(unsafe.Sizeof(src))), c, nil)
+		pixels, table := make([]float32, n*c), make([]unsafe.Pointer, n)
+		for i, p := range pointers(src, 2*n)[k*n : (k+1)*n] {
+			table[i] = unsafe.Pointer(&pixels[i*c])
+			widenRows(table[i], 0, p, 0, 1, c)
+		}
+		transform(unsafe.Pointer(&planes[k][0]), c*4, unsafe.Pointer(&table[0]), c, nil)
 	}
 	for i := range 36 {
 		to := pairsAt(unsafe.Add(dst, i*ds), c)

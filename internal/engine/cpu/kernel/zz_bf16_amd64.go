@@ -5,13 +5,15 @@ package kernel
 import "unsafe"
 
 var avx512BF16 = &BF16{
+	Half:                avx512Half,
+	PairRows:            pairRowsAVX512Half,
+	WinoInputPairs:      winoInputPairsAVX512Half,
+	WinoGradOutputPairs: winoGradOutputPairsAVX512Half,
 	Tile:                []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
 	TileGrad:            []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
 	RoundRows:           roundRowsAVX512BF16,
-	PairRows:            pairRowsAVX512BF16,
-	WinoInput:           winoInputAVX512BF16,
-	WinoInputPairs:      winoInputPairsAVX512BF16,
-	WinoGradOutputPairs: winoGradOutputPairsAVX512BF16,
+	WidenRows:           widenRowsAVX512BF16,
+	PairFloats:          pairFloatsAVX512BF16,
 	Peak:                peakAVX512BF16,
 	PeakFlops:           3072,
 }
@@ -44,16 +46,146 @@ func tileGrad4AVX512BF16(a *GradArgs)
 func roundRowsAVX512BF16(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 
 //go:noescape
-func pairRowsAVX512BF16(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off int, n int, c int)
+func widenRowsAVX512BF16(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 
 //go:noescape
-func winoInputAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
-
-//go:noescape
-func winoInputPairsAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
-
-//go:noescape
-func winoGradOutputPairsAVX512BF16(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+func pairFloatsAVX512BF16(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off int, n int, c int)
 
 //go:noescape
 func peakAVX512BF16(n int)
+
+var avx512Half = &Set{
+	Name: "avx512",
+	MR:   12, NR: 32,
+	Winograd:        true,
+	Rows:            []int{12, 8, 4, 2, 1},
+	GradRows:        []int{12, 8, 4},
+	Tile:            []func(*TileArgs){tile12AVX512Half, tile8AVX512Half, tile4AVX512Half, tile2AVX512Half, tile1AVX512Half},
+	TileGrad:        []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
+	Moments:         momentsAVX512Half,
+	ScaleShift:      scaleShiftAVX512Half,
+	NormGradSums:    normGradSumsAVX512Half,
+	NormGrad:        normGradAVX512Half,
+	ReluGrad:        reluGradAVX512Half,
+	AddRows:         addRowsAVX512Half,
+	ClampRows:       clampRowsAVX512Half,
+	Activate:        activateAVX512Half,
+	ActivateGrad:    activateGradAVX512Half,
+	NormActivate:    normActivateAVX512Half,
+	NormActGradSums: normActGradSumsAVX512Half,
+	NormActGrad:     normActGradAVX512Half,
+	Depthwise:       depthwiseAVX512Half,
+	DepthwiseGrad:   depthwiseGradAVX512Half,
+	CopyRows:        copyRowsAVX512Half,
+	ZeroRows:        zeroRowsAVX512Half,
+	FillRows:        fillRowsAVX512Half,
+	SumRows:         sumRowsAVX512Half,
+	AvgRow:          avgRowAVX512Half,
+	MaxPool:         maxPoolAVX512Half,
+	MaxPoolGrad:     maxPoolGradAVX512Half,
+	WinoInput:       winoInputAVX512Half,
+	WinoOutput:      winoOutputAVX512Half,
+	WinoGradOutput:  winoGradOutputAVX512Half,
+	SGD:             sgdAVX512,
+	Transpose:       transposeAVX512,
+	WinoWeight:      winoWeightAVX512,
+	WinoGradWeight:  winoGradWeightAVX512,
+	Peak:            peakAVX512,
+	PeakFlops:       1536,
+}
+
+//go:noescape
+func tile12AVX512Half(a *TileArgs)
+
+//go:noescape
+func tile8AVX512Half(a *TileArgs)
+
+//go:noescape
+func tile4AVX512Half(a *TileArgs)
+
+//go:noescape
+func tile2AVX512Half(a *TileArgs)
+
+//go:noescape
+func tile1AVX512Half(a *TileArgs)
+
+//go:noescape
+func momentsAVX512Half(x unsafe.Pointer, xs int, rows int, c int, mean unsafe.Pointer, m2 unsafe.Pointer)
+
+//go:noescape
+func scaleShiftAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, r unsafe.Pointer, rs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, lo float32)
+
+//go:noescape
+func normGradSumsAVX512Half(dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, x unsafe.Pointer, xs int, rows int, c int, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer)
+
+//go:noescape
+func normGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, gOut unsafe.Pointer, gs int)
+
+//go:noescape
+func reluGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows int, c int)
+
+//go:noescape
+func addRowsAVX512Half(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
+
+//go:noescape
+func clampRowsAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
+
+//go:noescape
+func activateAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func activateGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, act Act)
+
+//go:noescape
+func normActivateAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradSumsAVX512Half(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+
+//go:noescape
+func normActGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
+
+//go:noescape
+func depthwiseAVX512Half(a *DepthwiseArgs)
+
+//go:noescape
+func depthwiseGradAVX512Half(a *DepthwiseGradArgs)
+
+//go:noescape
+func copyRowsAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
+
+//go:noescape
+func zeroRowsAVX512Half(y unsafe.Pointer, ys int, rows int, c int)
+
+//go:noescape
+func fillRowsAVX512Half(y unsafe.Pointer, ys int, rows int, c int, v unsafe.Pointer, scale float32)
+
+//go:noescape
+func sumRowsAVX512Half(x unsafe.Pointer, xs int, rows int, c int, sum unsafe.Pointer)
+
+//go:noescape
+func avgRowAVX512Half(out unsafe.Pointer, x unsafe.Pointer, xs int, rows int, c int, scale float32)
+
+//go:noescape
+func maxPoolAVX512Half(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+
+//go:noescape
+func maxPoolGradAVX512Half(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
+
+//go:noescape
+func winoInputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoOutputAVX512Half(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradOutputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func pairRowsAVX512Half(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off int, n int, c int)
+
+//go:noescape
+func winoInputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoGradOutputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)

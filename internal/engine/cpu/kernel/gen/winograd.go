@@ -84,14 +84,10 @@ func (a *asm) table(n int) func(v vec, i, j, r int) {
 // planes stores a tile's values in order, a plane each: R9 goes from one to the next.
 func (a *asm) planes() func(v vec, i, j, r int) {
 	return func(v vec, i, j, r int) {
-		if i == 0 && j == 0 && a.pairs && !a.half {
-			a.op("MOVQ", "BX", "R9")
-			a.op("SHRQ", 1, "R9")
-			a.op("ADDQ", "DI", "R9")
-		} else if i == 0 && j == 0 {
+		if i == 0 && j == 0 {
 			a.op("LEAQ", a.row("DI", v, 0), "R9")
 		}
-		if a.pairs {
+		if a.half {
 			const rounded = 20
 			a.bytes(cvtBF16, v, rounded, 0, r)
 			a.op("VMOVUPS", v.half(rounded), "(R9)")
