@@ -33,6 +33,12 @@ type Config struct {
 	// every epoch draws crops of its own.
 	AugmentCache int
 
+	// GroupBy is a list's column: pictures with the same value stay on one side of the
+	// split. "" is a column called group, if there is one.
+	GroupBy   string
+	SplitFile string // keeps the split: applied if the file is there, else written
+	Limit     int    // training pictures of a class, drawn by Seed; 0 is all
+
 	Split    float64 // share held out of a folder without a split; 0 is 0.2
 	Seed     uint64
 	Leaks    string // keep or drop: training pictures that stand in test or validation too

@@ -152,7 +152,7 @@ func (s *session) openData(ctx context.Context) (err error) {
 	}
 	s.cache = dataset.NewCache(s.images)
 	s.data, err = dataset.Open(ctx, c.Data, dataset.Options{
-		ValidSplit: split, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
+		ValidSplit: split, GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
 		Decode:        dataset.DecodeOptions{MaxPixels: c.MaxPixels}.For(s.pre),
 		Progress:      func(done, total int) { c.Events(Checking{done, total}) },
 		FetchProgress: func(done, total int64) { c.Events(Fetching{c.Data, done, total}) },
@@ -318,7 +318,7 @@ func (s *session) createRun() (err error) {
 		Model: s.model.Name, Weights: s.origin,
 		Data: rundir.Data{Location: c.Data, Name: d.Name, Fingerprint: d.Fingerprint, Classes: d.Classes,
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
-			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, Decode: string(decodingOf(s.pre)), AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels)},
+			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, Decode: string(decodingOf(s.pre)), AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels), GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
 			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},

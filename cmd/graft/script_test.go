@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"graft/internal/dataset"
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs users' sessions. Each finds a folder photos/ of two classes
-// with 12 photographs each, and a cache and a network of its own: none.
+// with 12 photographs each, list.txt with their paths, and a cache and a network of its own: none.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -26,7 +27,14 @@ func TestScripts(t *testing.T) {
 			for _, proxy := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 				e.Setenv(proxy, "http://127.0.0.1:1")
 			}
-			return writePhotos(filepath.Join(e.WorkDir, "photos"))
+			if err := writePhotos(filepath.Join(e.WorkDir, "photos")); err != nil {
+				return err
+			}
+			photos, err := filepath.Glob(filepath.Join(e.WorkDir, "photos", "*", "*"))
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(e.WorkDir, "list.txt"), []byte(strings.Join(photos, "\n")), 0o644)
 		},
 	})
 }

@@ -30,7 +30,8 @@ func newTrain() *cobra.Command {
 		Long: `Fine-tune a network trained on ImageNet on your own classes.
 
 DATA is a folder with train/ and test/ or val/ (each with one folder a class), a folder of class
-folders, a .zip or .tar(.gz) of either, or a built-in set: clothing (inside the program), hotdog
+folders, a .zip or .tar(.gz) of either, a list (.csv or .jsonl with path, label and, if wanted, split and group;
+.txt with a path a line), or a built-in set: clothing (inside the program), hotdog, imagenette, imagenette-160
 (downloaded once). The body learns at --lr, the new output layer at --head-lr-x times that.
 A flag wins over the recipe, the recipe over the default.
 
@@ -65,6 +66,9 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.StringVar(&f.c.Freeze, "freeze", "", "keep a part as it is: N (the first blocks of graft show MODEL), names, or all but the output layer: all")
 	p.IntVar(&f.c.AugmentCache, "augment-cache", 0, "random crops of each picture that the frozen part sees, in turn (0: the central crop)")
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
+	p.StringVar(&f.c.GroupBy, "group-by", "", "column of a list: equal values stay on one side of the split (default group, if there is one)")
+	p.StringVar(&f.c.SplitFile, "split-file", "", "keep the split in this file: applied if it is there, else written")
+	p.IntVar(&f.c.Limit, "limit", 0, "training pictures of each class to use, drawn by --seed (0: all)")
 	p.Uint64Var(&f.c.Seed, "seed", 0, "of the split, the new output layer, order and augmentation")
 	p.IntVar(&f.c.Threads, "threads", 0, "processors to use (default all)")
 	precisionFlag(p, (*string)(&f.c.Precision))
@@ -118,8 +122,8 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	if f.c.AugmentCache < 0 {
 		return nil, usageError{fmt.Errorf("--augment-cache is %d, cannot be negative", f.c.AugmentCache)}
 	}
-	if f.c.Threads < 0 || f.c.MaxPixels < 0 || f.cacheMB < 0 {
-		return nil, usageError{fmt.Errorf("--threads, --max-pixels and --cache-mb cannot be negative")}
+	if f.c.Threads < 0 || f.c.MaxPixels < 0 || f.cacheMB < 0 || f.c.Limit < 0 {
+		return nil, usageError{fmt.Errorf("--threads, --limit, --max-pixels and --cache-mb cannot be negative")}
 	}
 	f.c.CacheBytes = f.cacheMB << 20
 	if f.cacheMB == 0 {

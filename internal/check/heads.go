@@ -12,21 +12,20 @@ import (
 // Folds is how many parts of the pictures are judged by a head that learnt from the others.
 const Folds = 5
 
-// foldsOf divides samples into Folds parts: copies of a picture together, each
+// foldsOf divides samples into Folds parts: copies of a picture and groups together, each
 // class spread evenly. It depends on order and seed alone.
 func foldsOf(d *dataset.Dataset, samples []dataset.Sample, seed uint64) []int {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(samples))
-	folds, next, at := make([]int, len(samples)), make([]int, len(d.Classes)), map[string]int{}
+	folds, next, at := make([]int, len(samples)), make([]int, len(d.Classes)), map[int]int{}
+	sets := d.Together(samples)
 	for _, i := range order {
-		s := &samples[i]
-		shows := d.Shows(s)
-		if f, ok := at[shows]; ok && shows != "" {
-			folds[i] = f
-			continue
+		f, ok := at[sets[i]]
+		if !ok {
+			f = next[samples[i].Class] % Folds
+			next[samples[i].Class]++
+			at[sets[i]] = f
 		}
-		folds[i] = next[s.Class] % Folds
-		next[s.Class]++
-		at[shows] = folds[i]
+		folds[i] = f
 	}
 	return folds
 }

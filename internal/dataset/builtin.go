@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed" // for clothing.zip
 	"os"
+	"slices"
 
 	"graft/internal/fetch"
 )
@@ -22,11 +23,14 @@ var clothingZip []byte
 type builtin struct {
 	name, about string
 	open        func(context.Context, Options) (source, []entry, []Finding, error)
+	classes     map[string]string // names for people, by folder; nil where the folders have them
 }
 
 var builtIns = []builtin{
-	{"clothing", "390 photographs of pants, shoes and t-shirts, inside the program", openClothing},
-	{"hotdog", "2,800 photographs, hot dog or not, downloaded once", openHotdog},
+	{"clothing", "390 photographs of pants, shoes and t-shirts, inside the program", openClothing, nil},
+	{"hotdog", "2,800 photographs, hot dog or not, downloaded once", opener(hotdogFile), nil},
+	{"imagenette", "13,394 photographs of ten ImageNet classes, 320 pixels, downloaded once", opener(imagenetteFile), imagenetteClasses},
+	{"imagenette-160", "the same at 160 pixels", opener(imagenette160File), imagenetteClasses},
 }
 
 // BuiltIns are the names of the built-in sets.
@@ -58,14 +62,48 @@ var hotdogFile = fetch.File{
 	SHA1: "fba480ffa8aa7e0febbb511d181409f899b9baa5",
 }
 
-func openHotdog(ctx context.Context, o Options) (source, []entry, []Finding, error) {
-	path, err := fetch.Get(ctx, hotdogFile, o.FetchProgress)
-	if err != nil {
-		return nil, nil, nil, err
+// Imagenette (Howard 2019), as torchvision.datasets.Imagenette fetches it; MD5 is
+// the only sum that is published.
+var (
+	imagenetteFile = fetch.File{
+		Name: "imagenette2-320.tgz",
+		URL:  "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz",
+		MD5:  "3df6f0d01a2c9592104656642f5e78a3",
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, nil, err
+	imagenette160File = fetch.File{
+		Name: "imagenette2-160.tgz",
+		URL:  "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
+		MD5:  "e793b78cc4c9e9a4ccc0c1155377a412",
 	}
-	return listArchive(ctx, path, info)
+)
+
+// imagenetteClasses are torchvision's names of its folders.
+var imagenetteClasses = map[string]string{
+	"n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw", "n03028079": "church",
+	"n03394916": "French horn", "n03417042": "garbage truck", "n03425413": "gas pump", "n03445777": "golf ball", "n03888257": "parachute",
+}
+
+// opener opens an archive that is fetched first.
+func opener(f fetch.File) func(context.Context, Options) (source, []entry, []Finding, error) {
+	return func(ctx context.Context, o Options) (source, []entry, []Finding, error) {
+		path, err := fetch.Get(ctx, f, o.FetchProgress)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return listArchive(ctx, path, info)
+	}
+}
+
+// rename gives classes other names, and puts them in order again.
+func (d *Dataset) rename(names map[string]string) error {
+	for i, class := range d.Classes {
+		if name := names[class]; name != "" {
+			d.Classes[i] = name
+		}
+	}
+	return d.Relabel(slices.Sorted(slices.Values(d.Classes)))
 }

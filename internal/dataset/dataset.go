@@ -19,6 +19,9 @@ type Options struct {
 	ValidSplit float64 // share held out of a folder that has no split of its own; 0 is none
 	Seed       uint64  // of that split
 	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
+	GroupBy    string  // a list's column of which equal values stay on one side of the split; "" is group, if there is one
+	SplitFile  string  // a file to keep the split in: applied if it is there, else written; "" for none
+	Limit      int     // training pictures of a class to keep, drawn by Seed; 0 is all
 	AllowBad   bool    // accept classes of which more than a tenth is unreadable
 	Check      bool    // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
 	CheckAll   bool    // with Check: open every file, however many
@@ -117,6 +120,7 @@ type Dataset struct {
 
 	hashes map[string]string // of contents, by rel: of all files, or of those that have a copy
 	looks  map[string]*Look  // by rel, of all files that were opened
+	groups map[string]string // by rel, as a list names them
 	alike  map[string]int    // by rel, of pictures that show the same: the number of their set
 	opened bool              // every file was
 }
@@ -187,21 +191,41 @@ func Open(ctx context.Context, location string, o Options) (*Dataset, error) {
 	if o.Leaks != "" && o.Leaks != "keep" && o.Leaks != "drop" {
 		return nil, fmt.Errorf("leaks %q: keep or drop", o.Leaks)
 	}
-	src, entries, found, err := list(ctx, location, o)
+	d, src, entries, err := find(ctx, location, o)
 	if err != nil {
 		return nil, err
 	}
-	d, err := arrange(ctx, src, entries, o)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", location, err)
-	}
-	d.Findings = append(found, d.Findings...)
 	d.Location = location
 	d.Name = nameOf(location)
 	if err := d.prepare(ctx, src, entries, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", location, err)
 	}
 	return d, nil
+}
+
+// find makes the dataset of a location, its files not opened yet.
+func find(ctx context.Context, location string, o Options) (*Dataset, source, []entry, error) {
+	if info, err := os.Stat(location); err == nil && !info.IsDir() && isList(location) {
+		return openList(ctx, location, o)
+	}
+	if o.GroupBy != "" {
+		return nil, nil, nil, fmt.Errorf("%s has no columns to group by (%s): that takes a CSV or JSON Lines file", location, o.GroupBy)
+	}
+	src, entries, found, err := list(ctx, location, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, err := arrange(ctx, src, entries, o)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", location, err)
+	}
+	d.Findings = append(found, d.Findings...)
+	if b := builtIn(location); b != nil && b.classes != nil {
+		if _, err := os.Stat(location); err != nil { // else it is a folder of the user's
+			return d, src, entries, d.rename(b.classes)
+		}
+	}
+	return d, src, entries, nil
 }
 
 // prepare opens the files, leaves out the bad ones, splits and looks for copies.
@@ -211,18 +235,45 @@ func (d *Dataset) prepare(ctx context.Context, src source, entries []entry, o Op
 			return err
 		}
 	}
-	if len(d.Valid) == 0 && len(d.Test) == 0 && o.ValidSplit != 0 {
-		if err := d.holdOut(o.ValidSplit, o.Seed); err != nil {
-			return err
-		}
+	if err := d.split(o); err != nil {
+		return err
 	}
 	d.duplicates(o.Leaks == "drop")
+	if o.Limit > 0 {
+		d.limit(o.Limit, o.Seed)
+	}
 	for c, n := range d.Counts(Train) {
 		if n == 0 && !o.Evaluate {
 			return fmt.Errorf("no training picture of class %q is left", d.Classes[c])
 		}
 	}
 	d.Fingerprint = d.fingerprint()
+	return nil
+}
+
+// split divides what has no split of its own, as the file has it that keeps the
+// split, if there is one.
+func (d *Dataset) split(o Options) error {
+	if o.SplitFile != "" {
+		saved, err := os.ReadFile(o.SplitFile)
+		if err == nil {
+			if err := d.ApplySplit(saved); err != nil {
+				return fmt.Errorf("%s: %w", o.SplitFile, err)
+			}
+			return nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if len(d.Valid) == 0 && len(d.Test) == 0 && o.ValidSplit != 0 {
+		if err := d.holdOut(o.ValidSplit, o.Seed); err != nil {
+			return err
+		}
+	}
+	if o.SplitFile != "" {
+		return os.WriteFile(o.SplitFile, d.SplitFile(), 0o644)
+	}
 	return nil
 }
 
@@ -287,7 +338,7 @@ func notThere(location string) error {
 			near = append(near, b.name+" (built in)")
 		}
 	}
-	hint := "give a folder, a .zip or .tar archive, or a built-in set: " + strings.Join(BuiltIns(), ", ")
+	hint := "give a folder, a .zip or .tar archive, a list (.csv, .jsonl, .txt), or a built-in set: " + strings.Join(BuiltIns(), ", ")
 	if len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
@@ -325,7 +376,7 @@ func nameOf(location string) string {
 			name = filepath.Base(abs)
 		}
 	}
-	for _, suffix := range []string{".zip", ".tar.gz", ".tgz", ".tar"} {
+	for _, suffix := range append([]string{".zip", ".tar.gz", ".tgz", ".tar"}, listEndings...) {
 		name = strings.TrimSuffix(name, suffix)
 	}
 	return name

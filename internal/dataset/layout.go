@@ -225,7 +225,7 @@ func (d *Dataset) findClasses(parts map[Split]map[string][]entry, evaluate bool)
 			key := strings.ToLower(strings.TrimSpace(class))
 			if other := folded[key]; other != "" && other != class {
 				a, b := min(class, other), max(class, other)
-				return fmt.Errorf("the class folders %q and %q differ only by case or spaces: rename one as the other, or move its pictures there", a, b)
+				return fmt.Errorf("the classes %q and %q differ only by case or spaces: rename one as the other, or move its pictures there", a, b)
 			}
 			folded[key] = class
 		}

@@ -23,11 +23,17 @@ func (d *Dataset) holdOut(share float64, seed uint64) error {
 	for _, s := range d.Train {
 		byClass[s.Class] = append(byClass[s.Class], s)
 	}
-	d.Train, d.Test, d.Held = nil, nil, true
-	for c, samples := range byClass {
-		stay, held := d.draw(samples, share, seed)
-		d.Train, d.Test = append(d.Train, stay...), append(d.Test, held...)
-		if len(held) == 0 {
+	if d.Held = true; len(d.groups) > 0 {
+		d.Train, d.Test = d.drawGroups(share, seed)
+	} else {
+		d.Train, d.Test = nil, nil
+		for _, samples := range byClass {
+			stay, held := d.draw(samples, share, seed)
+			d.Train, d.Test = append(d.Train, stay...), append(d.Test, held...)
+		}
+	}
+	for c, n := range d.Counts(Test) {
+		if n == 0 {
 			d.Findings = append(d.Findings, Finding{Kind: "class-missing", Text: fmt.Sprintf("the class %q has too few different pictures to hold any out: it is trained, but not tested", d.Classes[c])})
 		}
 	}
@@ -57,7 +63,7 @@ func (d *Dataset) draw(samples []Sample, share float64, seed uint64) (stay, held
 		lots = append(lots, lot{ticket(seed, s.rel()), []Sample{s}})
 	}
 	slices.SortStableFunc(lots, func(a, b lot) int { return cmp.Compare(a.ticket, b.ticket) })
-	want := min(max(int(math.Round(share*float64(len(samples)))), 1), len(samples)-1)
+	want := wanted(share, len(samples))
 	for i, l := range lots {
 		last := i == len(lots)-1
 		// The last lot may not fit and yet be needed: something is held out if it can be.
@@ -68,6 +74,11 @@ func (d *Dataset) draw(samples []Sample, share float64, seed uint64) (stay, held
 		}
 	}
 	return stay, held
+}
+
+// wanted is how many of n pictures a share is: at least one, and not all.
+func wanted(share float64, n int) int {
+	return min(max(int(math.Round(share*float64(n))), 1), n-1)
 }
 
 // ticket is a picture's number in the draw.

@@ -29,6 +29,7 @@ type File struct {
 	// Without any, the file is used as it comes: for an address that the user gave.
 	SHA256       string
 	SHA1         string
+	MD5          string // guards against damage, not against intent: for files whose publisher gives nothing else
 	SHA256Prefix string // the first digits only, as in the names of torchvision's files
 }
 
@@ -153,6 +154,8 @@ func (e *unreachableError) Error() string {
 		sum = ", SHA-256 " + f.SHA256
 	case f.SHA1 != "":
 		sum = ", SHA-1 " + f.SHA1
+	case f.MD5 != "":
+		sum = ", MD5 " + f.MD5
 	case f.SHA256Prefix != "":
 		sum = ", SHA-256 beginning with " + f.SHA256Prefix
 	}

@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"fmt"
@@ -159,5 +160,25 @@ func TestNames(t *testing.T) {
 	}
 	if _, err := Get(context.Background(), File{Name: "a", URL: "file:///etc/passwd"}, nil); err == nil {
 		t.Error("a file address was accepted")
+	}
+}
+
+func TestMD5(t *testing.T) {
+	f, _ := serve(t, 0)
+	f.SHA256, f.SHA1, f.MD5 = "", "", fmt.Sprintf("%x", md5.Sum(content))
+	path, err := Get(context.Background(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What an earlier version remembered has no MD5: the file is read again.
+	if b, err := os.ReadFile(path + ".verified"); err != nil || os.WriteFile(path+".verified", bytes.Replace(b, []byte(f.MD5), nil, 1), 0o644) != nil {
+		t.Fatal(err)
+	}
+	if !Cached(f) {
+		t.Error("a right file is not taken")
+	}
+	f.MD5 = strings.Repeat("0", 32)
+	if _, err := Get(context.Background(), f, nil); err == nil || !strings.Contains(err.Error(), "MD5 is") {
+		t.Errorf("error %v", err)
 	}
 }

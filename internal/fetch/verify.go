@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +19,7 @@ type stamp struct {
 	Time   int64  `json:"time"`
 	SHA256 string `json:"sha256"`
 	SHA1   string `json:"sha1"`
+	MD5    string `json:"md5"`
 }
 
 // verified checks that path is f: nil if so, an error that wraps
@@ -32,7 +34,7 @@ func verified(path string, f File) error {
 	}
 	var s stamp
 	if b, err := os.ReadFile(path + ".verified"); err == nil && json.Unmarshal(b, &s) == nil &&
-		s.Size == info.Size() && s.Time == info.ModTime().UnixNano() {
+		s.Size == info.Size() && s.Time == info.ModTime().UnixNano() && (f.MD5 == "" || s.MD5 != "") {
 		return compare(f, s)
 	}
 	if err := check(path, f); err != nil {
@@ -57,15 +59,15 @@ func sum(path string) (stamp, error) {
 		return stamp{}, err
 	}
 	defer file.Close()
-	a, b := sha256.New(), sha1.New()
-	if _, err := io.Copy(io.MultiWriter(a, b), file); err != nil {
+	a, b, c := sha256.New(), sha1.New(), md5.New()
+	if _, err := io.Copy(io.MultiWriter(a, b, c), file); err != nil {
 		return stamp{}, err
 	}
 	info, err := file.Stat()
 	if err != nil {
 		return stamp{}, err
 	}
-	return stamp{info.Size(), info.ModTime().UnixNano(), hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil))}, nil
+	return stamp{info.Size(), info.ModTime().UnixNano(), hex.EncodeToString(a.Sum(nil)), hex.EncodeToString(b.Sum(nil)), hex.EncodeToString(c.Sum(nil))}, nil
 }
 
 func compare(f File, s stamp) error {
@@ -76,6 +78,8 @@ func compare(f File, s stamp) error {
 		return fmt.Errorf("its SHA-256 is %s, expected %s", s.SHA256, f.SHA256)
 	case f.SHA1 != "" && !strings.EqualFold(f.SHA1, s.SHA1):
 		return fmt.Errorf("its SHA-1 is %s, expected %s", s.SHA1, f.SHA1)
+	case f.MD5 != "" && !strings.EqualFold(f.MD5, s.MD5):
+		return fmt.Errorf("its MD5 is %s, expected %s", s.MD5, f.MD5)
 	case !strings.HasPrefix(s.SHA256, strings.ToLower(f.SHA256Prefix)):
 		return fmt.Errorf("its SHA-256 is %s, expected one that begins with %s", s.SHA256, f.SHA256Prefix)
 	}

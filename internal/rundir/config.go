@@ -48,6 +48,9 @@ type Data struct {
 	Decode    string  `json:"decode"` // exact or fast
 	AllowBad  bool    `json:"allow_bad,omitempty"`
 	MaxPixels int64   `json:"max_pixels,omitempty"`
+	GroupBy   string  `json:"group_by,omitempty"`
+	SplitFile string  `json:"split_file,omitempty"`
+	Limit     int     `json:"limit,omitempty"` // training pictures of a class
 }
 
 // Settings are the recipe as it ran, every default written out.
