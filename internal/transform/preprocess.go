@@ -41,9 +41,14 @@ func (p Preprocess) Validate() error {
 	return nil
 }
 
-// Eval is torchvision's Resize(p.Resize) and CenterCrop(p.Crop).
+// Eval is torchvision's Resize(p.Resize) and CenterCrop(p.Crop); what the crop
+// leaves out is not computed.
 func (p Preprocess) Eval(pic *Picture) *Picture {
 	w, h := shorter(pic.W, pic.H, p.Resize)
+	if w >= p.Crop && h >= p.Crop {
+		part := CropBox{centre(h - p.Crop), centre(w - p.Crop), p.Crop, p.Crop}
+		return resizePart(pic, CropBox{0, 0, pic.H, pic.W}, w, h, part, filters[p.Interpolation])
+	}
 	if w != pic.W || h != pic.H {
 		pic = resize(pic, 0, 0, pic.H, pic.W, w, h, filters[p.Interpolation])
 	}

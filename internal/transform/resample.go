@@ -43,22 +43,22 @@ type coefficients struct {
 	fixed []int32
 }
 
-// plan computes the coefficients for resizing the span [from, to) of n pixels
-// to out pixels, as precompute_coeffs and normalize_coeffs_8bpc do.
-func (c *coefficients) plan(n int, from, to float64, out int, f filter) {
-	scale := (to - from) / float64(out)
+// plan computes the coefficients of count output pixels, from start on, for
+// resizing n pixels to out pixels, as precompute_coeffs and normalize_coeffs_8bpc do.
+func (c *coefficients) plan(n, out, start, count int, f filter) {
+	scale := float64(n) / float64(out)
 	filterScale := max(scale, 1)
 	support := f.support * filterScale
 	c.size = int(math.Ceil(support))*2 + 1
-	c.first, c.count = grow(c.first, out), grow(c.count, out)
-	c.fixed = grow(c.fixed, out*c.size)
+	c.first, c.count = grow(c.first, count), grow(c.count, count)
+	c.fixed = grow(c.fixed, count*c.size)
 	var weights [64]float64
 	w := weights[:]
 	if c.size > len(w) {
 		w = make([]float64, c.size)
 	}
-	for i := range out {
-		center := from + (float64(i)+0.5)*scale
+	for i := range count {
+		center := (float64(start+i) + 0.5) * scale
 		lo := max(int(center-support+0.5), 0)
 		hi := min(int(center+support+0.5), n)
 		sum := 0.0
@@ -113,42 +113,38 @@ var resamplers = sync.Pool{New: func() any { return new(resampler) }}
 // resize fits the box of p into w x h pixels: first every row that is needed,
 // then every column, rounding to 8 bits in between, as Pillow does.
 func resize(p *Picture, top, left, height, width, w, h int, f filter) *Picture {
+	return resizePart(p, CropBox{top, left, height, width}, w, h, CropBox{0, 0, h, w}, f)
+}
+
+// resizePart is a part of what resize makes: the rest is not computed.
+func resizePart(p *Picture, box CropBox, wholeW, wholeH int, part CropBox, f filter) *Picture {
+	top, left, height, width, w, h := box.Top, box.Left, box.Height, box.Width, part.Width, part.Height
 	r := resamplers.Get().(*resampler)
 	defer resamplers.Put(r)
 	out := New(w, h)
 	// torchvision crops first: nothing outside the box may be read.
-	r.h.plan(width, 0, float64(width), w, f)
-	r.v.plan(height, 0, float64(height), h, f)
-	needH, needV := width != w, height != h
-	y0, y1 := 0, height
-	if needV {
-		y0 = r.v.first[0]
-		y1 = r.v.first[h-1] + r.v.count[h-1]
-	}
-	src := func(y int) []uint8 {
+	r.h.plan(width, wholeW, part.Left, w, f)
+	r.v.plan(height, wholeH, part.Top, h, f)
+	across := func(to []uint8, y int) {
 		at := ((top+y)*p.W + left) * 3
-		return p.Pix[at : at+width*3]
+		line := p.Pix[at : at+width*3]
+		if width != wholeW {
+			r.row(to, line, w)
+		} else {
+			copy(to, line[part.Left*3:])
+		}
 	}
-	if !needV {
+	if height == wholeH {
 		for y := range h {
-			to := out.Pix[y*w*3 : (y+1)*w*3]
-			if needH {
-				r.row(to, src(y), w)
-			} else {
-				copy(to, src(y))
-			}
+			across(out.Pix[y*w*3:(y+1)*w*3], part.Top+y)
 		}
 		return out
 	}
-	rows := y1 - y0
+	y0 := r.v.first[0]
+	rows := r.v.first[h-1] + r.v.count[h-1] - y0
 	r.mid = grow(r.mid, rows*w*3)
 	for y := range rows {
-		to := r.mid[y*w*3 : (y+1)*w*3]
-		if needH {
-			r.row(to, src(y0+y), w)
-		} else {
-			copy(to, src(y0+y))
-		}
+		across(r.mid[y*w*3:(y+1)*w*3], y0+y)
 	}
 	for y := range h {
 		first, n := r.v.first[y]-y0, r.v.count[y]

@@ -44,6 +44,18 @@ func TestResizeKeepsAFlatPicture(t *testing.T) {
 	})
 }
 
+// TestEvalIsResizeAndCrop: leaving out what the crop drops changes no bit.
+func TestEvalIsResizeAndCrop(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := noise(rapid.IntRange(1, 90).Draw(t, "w"), rapid.IntRange(1, 90).Draw(t, "h"), 2)
+		pre := transform.Preprocess{Resize: rapid.IntRange(1, 60).Draw(t, "resize"), Crop: rapid.IntRange(1, 60).Draw(t, "crop"), Interpolation: "bilinear"}
+		want := transform.CenterCrop(transform.ResizeShorter(p, pre.Resize), pre.Crop)
+		if got := pre.Eval(p); !bytes.Equal(got.Pix, want.Pix) {
+			t.Fatalf("%+v differs", pre)
+		}
+	})
+}
+
 func TestTwoFlipsAreNone(t *testing.T) {
 	p := noise(13, 7, 2)
 	if got := transform.FlipHorizontal(transform.FlipHorizontal(p)); !bytes.Equal(got.Pix, p.Pix) {
