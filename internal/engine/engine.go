@@ -32,7 +32,21 @@ type Config struct {
 	// Trainable says which parameters (by index) get gradients; nil is all but
 	// the buffers. A BatchNorm without a trainable parameter keeps its statistics.
 	Trainable func(param int) bool
+	// Slots lists what updates keep of each parameter besides Momentum.
+	Slots []Slot
 }
+
+// A Slot is something that the optimiser keeps of every trainable parameter.
+type Slot uint8
+
+// The slots. One that Config does not list holds zeros.
+const (
+	Momentum Slot = iota // SGD's velocity, AdamW's first moment
+	Variance             // AdamW's second moment
+	Average              // the exponential moving average of the values
+	Anchor               // the values that L2-SP pulls toward
+	SlotCount
+)
 
 // A Network is a compiled graph with its parameters and optimiser state. It is
 // for one goroutine at a time. A call does not allocate, and its results do not
@@ -43,9 +57,13 @@ type Network interface {
 	Gradients(b Batch, p Pass) (Result, error)
 	// Logits copies the logits of the last Gradients call, its N x classes.
 	Logits(dst []float32)
-	// Update changes the trainable parameters along the gradients: stochastic
-	// gradient descent as torch.optim.SGD defines it.
+	// GradientNorm is the Euclidean norm of all trainable parameters' gradients.
+	GradientNorm() float64
+	// Update changes the trainable parameters along the gradients, and their
+	// moving average, in one pass.
 	Update(u Update)
+	// Swap exchanges the trainable parameters with their moving average.
+	Swap()
 	// Infer runs the forward pass with running statistics and without dropout.
 	// x holds n pictures; logits gets n x classes values.
 	Infer(x []float32, n int, logits []float32) error
@@ -58,9 +76,9 @@ type Network interface {
 	// SetGradient replaces it: the seam where gradients are summed over machines,
 	// clipped or inspected between Gradients and Update.
 	SetGradient(param int, src []float32)
-	// LoadMomentum and ReadMomentum move the optimiser's state of parameter i.
-	LoadMomentum(param int, src []float32)
-	ReadMomentum(param int, dst []float32)
+	// LoadSlot and ReadSlot move what the optimiser keeps of a parameter.
+	LoadSlot(s Slot, param int, src []float32)
+	ReadSlot(s Slot, param int, dst []float32)
 
 	// Bytes is the memory the network holds.
 	Bytes() int
@@ -87,6 +105,53 @@ type Pass struct {
 	First int
 	// Accumulate adds to the gradients of the call before instead of replacing them.
 	Accumulate bool
+	// Soft says how labels become targets.
+	Soft Soft
+}
+
+// Soft turns labels into targets: the cross-entropy of a sample is the sum over the
+// classes of -target x log probability. Its zero value is the label alone. Smoothing
+// and Weights are those of torch.nn.CrossEntropyLoss; mixed samples have two labels.
+type Soft struct {
+	Smoothing float64
+	Weights   []float32 // by class; nil is 1 for all
+	Mixed     []int32   // by sample, the second label; nil is none
+	Share     []float32 // by sample, how much of it is of its first label
+}
+
+// Hard reports whether the targets are the labels.
+func (s *Soft) Hard() bool { return s.Smoothing == 0 && s.Weights == nil && s.Mixed == nil }
+
+// Target is that of a class for sample i, labelled label.
+func (s *Soft) Target(i, label, class, classes int) float64 {
+	of := 0.0
+	if class == label {
+		of = 1
+	}
+	if s.Mixed != nil {
+		share := float64(s.Share[i])
+		of *= share
+		if class == int(s.Mixed[i]) {
+			of += 1 - share
+		}
+	}
+	t := of*(1-s.Smoothing) + s.Smoothing/float64(classes)
+	if s.Weights != nil {
+		t *= float64(s.Weights[class])
+	}
+	return t
+}
+
+// Weight is what sample i counts in a weighted mean.
+func (s *Soft) Weight(i, label int) float64 {
+	if s.Weights == nil {
+		return 1
+	}
+	if s.Mixed == nil {
+		return float64(s.Weights[label])
+	}
+	share := float64(s.Share[i])
+	return share*float64(s.Weights[label]) + (1-share)*float64(s.Weights[s.Mixed[i]])
 }
 
 // A Result is what a pass over a batch found.
@@ -95,12 +160,32 @@ type Result struct {
 	Correct int     // samples whose largest logit (the first, if several) is their label
 }
 
-// An Update holds the rates of one optimiser step, by parameter index.
-// With d = gradient + Decay*w:  v = Momentum*v + d;  w = w - Rate*v.
+// An Update holds the settings of one optimiser step; slices are by parameter.
+// With g the gradient times Scale, of torch.optim.SGD:
+//
+//	d = g + Decay*w + Anchor*(w - anchor)
+//	v = Momentum*v + d
+//	w = w - Rate*v    or, with Nesterov, w - Rate*(d + Momentum*v)
+//
+// and with Adam, of torch.optim.AdamW (Loshchilov and Hutter 2019):
+//
+//	w = w - Rate*Decay*w - Rate*Anchor*(w - anchor)
+//	m = Momentum*m + (1-Momentum)*g;  v = Beta2*v + (1-Beta2)*g*g
+//	w = w - Rate * m/(1-Momentum^Step) / (sqrt(v/(1-Beta2^Step)) + Eps)
+//
+// Then, unless Average is 0, average = Average*average + (1-Average)*w.
 type Update struct {
 	Rate     []float32
 	Decay    []float32
-	Momentum float32
+	Anchor   []float32 // of L2-SP (Li, Grandvalet, Davoine 2018); nil is none
+	Momentum float32   // AdamW's beta1
+	Nesterov bool
+	Adam     bool
+	Beta2    float32
+	Eps      float32
+	Step     int     // AdamW: of this update, from 1
+	Scale    float32 // of the gradients; 0 stands for 1
+	Average  float32
 }
 
 // ErrLabel is returned for a label outside the classes.

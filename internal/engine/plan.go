@@ -20,9 +20,9 @@ type Plan struct {
 	Kept      int `json:"kept"`  // of that, what the forward pass keeps for the backward pass
 	Weights   int `json:"weights"`
 	Gradients int `json:"gradients"`
-	Momentum  int `json:"momentum"`
-	Packed    int `json:"packed"`  // weights transposed for input gradients
-	Scratch   int `json:"scratch"` // of the workers
+	Momentum  int `json:"momentum"` // and what else the optimiser keeps
+	Packed    int `json:"packed"`   // weights transposed for input gradients
+	Scratch   int `json:"scratch"`  // of the workers
 	Total     int `json:"total"`
 
 	Tensors []PlannedTensor `json:"tensors"` // by first step

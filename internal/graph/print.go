@@ -115,6 +115,9 @@ var activations = func() map[string]bool {
 	return names
 }()
 
+// BlockOf is the name of the block that a node belongs to.
+func BlockOf(node string) string { return blockName(node) }
+
 func blockName(name string) string {
 	if i := strings.LastIndexByte(name, '.'); i > 0 && activations[name[i+1:]] {
 		name = name[:i]

@@ -71,7 +71,9 @@ type Done struct {
 	Last, Best   *Epoch // nil when no epoch was finished
 	ImagesPerSec float64
 	Steps        int
-	Interrupted  bool // the context was cancelled
+	Interrupted  bool     // the context was cancelled
+	Stopped      string   // why it ended before its epochs did, or ""
+	At           Position // where it ended
 }
 
 func (Progress) event() {}

@@ -21,10 +21,10 @@ import (
 	"graft/internal/graph"
 )
 
-// A Source gives the batches of an epoch, counted from 0, and how many
-// pictures they hold.
+// A Source gives the batches of an epoch, counted from 0 as these are, from one on,
+// and says how many pictures an epoch holds.
 type Source struct {
-	Batches func(ctx context.Context, epoch int) iter.Seq2[*dataset.Batch, error]
+	Batches func(ctx context.Context, epoch, from int) iter.Seq2[*dataset.Batch, error]
 	Images  int
 }
 
@@ -35,15 +35,24 @@ type Job struct {
 	Whole  *graph.Graph   // whose parameters Keep gets; nil is Graph
 	Recipe Recipe
 	Seed   uint64
-	Part   int // the most samples of one pass; larger batches go in parts. 0 is no limit
+	Part   int    // the most samples of one pass; larger batches go in parts. 0 is no limit
+	Frozen []bool // by parameter; nil is none
 	Train  Source
 	Val    *Source // chooses the best epoch; nil leaves that to Test
 	Test   Source
 
-	// A run may go on from another: Finished are the epochs before this one, Epochs all of both (0
-	// is those of Recipe), Best the best before.
-	Finished, Epochs int
-	Best             *Epoch
+	// At is where a run goes on that has several phases: after the ones before. Epochs
+	// are those of all; 0 is the recipe's.
+	At     Position
+	Epochs int
+	// Resume goes on from a checkpoint of this phase, whose parameters Net has; nil begins it.
+	Resume *Checkpoint
+	// Begun are the parameters that training began with, for L2-SP.
+	Begun [][]float32
+	// Weights are those of the classes in the loss; nil is 1 each.
+	Weights []float32
+	// Pixels says that the batches are pictures, which mixup and cutmix may blend.
+	Pixels bool
 
 	// Schedule gives the rate; nil is constant at Recipe.LR.
 	Schedule Schedule
@@ -52,6 +61,10 @@ type Job struct {
 	Seam func(net engine.Network) error
 	// Keep is called after every epoch that was finished.
 	Keep func(e Epoch, s *State) error
+	// Save is called with a checkpoint after every epoch, when Interval has gone by
+	// within one (0 is never), and when the context was cancelled; nil is never.
+	Save     func(c *Checkpoint) error
+	Interval time.Duration
 	// Emit receives the events; nil drops them.
 	Emit func(Event)
 }
@@ -79,13 +92,16 @@ type run struct {
 	update   engine.Update
 	schedule Schedule
 	ticker   ticker
+	mixer    mixer
 	skipOne  bool // leave out a last batch of a single picture
-	step     int
-	steps    int
+	steps    int  // of the phase
+	at       Position
+	started  time.Time     // of this process's share of the run
+	saved    time.Time     // the last checkpoint
+	judging  time.Duration // what the last evaluation took
 	images   int           // trained on, over all epochs
 	busy     time.Duration // spent in training steps, waits for data included
-	best     *Epoch
-	last     *Epoch
+	over     string        // why training ends before its epochs do
 }
 
 // Run trains. A cancelled context ends it after the step under way, with
@@ -95,41 +111,80 @@ func Run(ctx context.Context, job Job) (Done, error) {
 	if err := job.Recipe.Check(); err != nil {
 		return Done{}, err
 	}
-	r := &run{Job: job, groups: Groups(job.Graph, job.Recipe), schedule: job.Schedule, ticker: ticker{interval: interval}}
-	if r.schedule == nil {
-		r.schedule = Constant(job.Recipe.LR)
-	}
-	if r.Emit == nil {
-		r.Emit = func(Event) {}
-	}
-	n := len(job.Graph.Params)
-	r.update = engine.Update{Rate: make([]float32, n), Decay: make([]float32, n), Momentum: float32(job.Recipe.Momentum)}
-	r.skipOne = DropsLast(job.Graph, job.Train.Images, job.Recipe.Batch)
-	perEpoch := (job.Train.Images + job.Recipe.Batch - 1) / job.Recipe.Batch
-	if r.skipOne {
-		perEpoch--
-	}
-	r.steps = job.Recipe.Epochs * perEpoch
-	r.best = job.Best
-	if r.Epochs == 0 {
-		r.Epochs = job.Recipe.Epochs
-	}
-	if r.Whole == nil {
-		r.Whole = job.Graph
-	}
-
+	r := newRun(job)
 	var err error
-	for epoch := job.Finished + 1; epoch <= job.Finished+job.Recipe.Epochs && err == nil && ctx.Err() == nil; epoch++ {
-		err = r.epoch(ctx, epoch)
+	for err == nil && ctx.Err() == nil && r.over == "" && r.at.Finished < r.at.Started+r.Recipe.Epochs {
+		err = r.epoch(ctx, r.at.Finished+1)
 	}
-	d := Done{Last: r.last, Best: r.best, Steps: r.step, ImagesPerSec: perSecond(r.images, r.busy)}
+	d := Done{Last: r.at.Last, Best: r.at.Best, Steps: r.at.Step, ImagesPerSec: perSecond(r.images, r.busy), At: r.at, Stopped: r.over}
+	d.At.Spent = r.spent()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		d.Interrupted, err = true, nil
+		if r.Save != nil {
+			err = r.Save(r.checkpoint())
+		}
 	}
 	if err == nil {
 		r.Emit(d)
 	}
 	return d, err
+}
+
+func newRun(job Job) *run {
+	r := &run{Job: job, groups: Groups(job.Graph, job.Recipe), schedule: job.Schedule, ticker: ticker{interval: interval}, started: time.Now(), saved: time.Now(), at: job.At}
+	if r.Emit == nil {
+		r.Emit = func(Event) {}
+	}
+	if r.Epochs == 0 {
+		r.Epochs = job.At.Finished + job.Recipe.Epochs
+	}
+	if r.Whole == nil {
+		r.Whole = job.Graph
+	}
+	n, c := len(job.Graph.Params), job.Recipe
+	r.update = engine.Update{Rate: make([]float32, n), Decay: make([]float32, n), Momentum: float32(c.Momentum), Nesterov: c.Nesterov,
+		Adam: c.Optimiser == "adamw", Beta2: float32(c.Beta2), Eps: float32(c.Eps)}
+	if c.L2SP != 0 {
+		r.update.Anchor = make([]float32, n)
+		for i := range r.Begun {
+			r.Net.LoadSlot(engine.Anchor, i, r.Begun[i])
+		}
+	}
+	r.skipOne = DropsLast(job.Graph, job.Train.Images, c.Batch)
+	perEpoch := (job.Train.Images + c.Batch - 1) / c.Batch
+	if r.skipOne {
+		perEpoch--
+	}
+	r.steps = c.Epochs * perEpoch
+	if r.schedule == nil {
+		r.schedule = c.schedule(perEpoch)
+	}
+	r.at.Started, r.at.Step, r.at.Batches, r.at.Plateau = r.at.Finished, 0, 0, Plateau{}
+	if job.Resume != nil {
+		r.restore(job.Resume)
+	} else if c.EMA != 0 {
+		r.average()
+	}
+	return r
+}
+
+// average begins the moving average with the weights.
+func (r *run) average() {
+	for i, v := range Capture(r.Net, r.Whole, 0, 0).Params {
+		if !r.Whole.Params[i].Buffer() {
+			r.Net.LoadSlot(engine.Average, i, v)
+		}
+	}
+}
+
+// spent is the time that the run has taken, earlier processes' included.
+func (r *run) spent() time.Duration { return r.Job.spentBefore() + time.Since(r.started) }
+
+func (j *Job) spentBefore() time.Duration {
+	if j.Resume != nil {
+		return j.Resume.Position.Spent
+	}
+	return j.At.Spent
 }
 
 // DropsLast reports whether an epoch of n pictures leaves its last one out: a
@@ -149,27 +204,20 @@ func (r *run) epoch(ctx context.Context, epoch int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var err error
-	if r.Val != nil {
-		if e.Val, err = r.evaluate(ctx, Validating, r.Val, epoch); err != nil {
-			return err
-		}
-	}
-	test, err := r.evaluate(ctx, Testing, &r.Test, epoch)
-	if err != nil {
+	if err := r.judge(ctx, &e); err != nil {
 		return err
 	}
-	e.Test = *test
-	if h := e.held(); math.IsNaN(h.Loss) || math.IsInf(h.Loss, 0) {
-		return fmt.Errorf("the loss on held-out pictures became %v after epoch %d (rate %g): try a smaller --lr", h.Loss, epoch, e.Rate)
-	}
-	e.Best = e.better(r.best)
-	r.last = &e
+	r.at.Finished, r.at.Batches, r.at.Loss, r.at.Correct, r.at.Images = epoch, 0, 0, 0, 0
+	r.at.Last = &e
 	if e.Best {
-		r.best = &e
+		r.at.Best = &e
 	}
-	if r.Keep != nil {
-		if err := r.Keep(e, Capture(r.Net, r.Whole, epoch, r.step)); err != nil {
+	if r.Recipe.Schedule == "plateau" {
+		r.at.Plateau.See(e.held().Loss, r.Recipe.Gamma, r.Recipe.Plateau)
+	}
+	r.decide(&e)
+	if r.Save != nil {
+		if err := r.save(); err != nil {
 			return err
 		}
 	}
@@ -177,55 +225,151 @@ func (r *run) epoch(ctx context.Context, epoch int) error {
 	return nil
 }
 
-// trainEpoch goes through the training pictures once.
-func (r *run) trainEpoch(ctx context.Context, e *Epoch) error {
+// judge evaluates the network, with the moving average of its weights where there is one,
+// and hands it to Keep.
+func (r *run) judge(ctx context.Context, e *Epoch) error {
 	started := time.Now()
-	loss, correct, images, step := 0.0, 0, 0, 0
-	for b, err := range r.Train.Batches(ctx, e.Epoch-1) {
-		if err != nil {
+	if r.Recipe.EMA != 0 {
+		r.Net.Swap()
+		defer r.Net.Swap()
+	}
+	var err error
+	if r.Val != nil {
+		if e.Val, err = r.evaluate(ctx, Validating, r.Val, e.Epoch); err != nil {
 			return err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		if b.N == 1 && r.skipOne && images == r.Train.Images-1 {
-			continue
-		}
-		step++
-		rate := r.schedule(r.step, r.steps)
-		res, err := r.trainStep(b, rate, e.Epoch)
-		if err != nil {
-			return err
-		}
-		if math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
-			return &NotFiniteError{Loss: res.Loss, Epoch: e.Epoch, Step: step, Rate: rate, Batch: append([]int(nil), b.Index[:b.N]...)}
-		}
-		loss += res.Loss
-		correct += res.Correct
-		images += b.N
-		r.step++
-		r.images += b.N
-		e.Loss, e.TrainAcc, e.Rate = loss/float64(images), float64(correct)/float64(images), rate
-		if r.ticker.due() || images == r.Train.Images {
-			r.Emit(Progress{Phase: Training, Epoch: e.Epoch, Epochs: r.Epochs, Images: images, TotalImages: r.Train.Images,
-				Loss: e.Loss, Accuracy: e.TrainAcc, ImagesPerSec: perSecond(images, time.Since(started))})
 		}
 	}
+	test, err := r.evaluate(ctx, Testing, &r.Test, e.Epoch)
+	if err != nil {
+		return err
+	}
+	e.Test = *test
+	if h := e.held(); math.IsNaN(h.Loss) || math.IsInf(h.Loss, 0) {
+		return fmt.Errorf("the loss on held-out pictures became %v after epoch %d (rate %g): try a smaller --lr", h.Loss, e.Epoch, e.Rate)
+	}
+	e.Best = e.better(r.at.Best)
+	r.judging = time.Since(started)
+	if r.Keep != nil {
+		return r.Keep(*e, Capture(r.Net, r.Whole, e.Epoch, r.at.Steps+r.at.Step))
+	}
+	return nil
+}
+
+// decide ends the phase where nothing is to be gained.
+func (r *run) decide(e *Epoch) {
+	c := r.Recipe
+	since := r.at.Started
+	if r.at.Best != nil {
+		since = max(since, r.at.Best.Epoch)
+	}
+	switch {
+	case c.TargetAccuracy > 0 && e.held().Accuracy >= c.TargetAccuracy:
+		r.over = fmt.Sprintf("the held-out accuracy reached %g", c.TargetAccuracy)
+	case c.Patience > 0 && e.Epoch-since >= c.Patience:
+		r.over = fmt.Sprintf("%d epochs were no better", c.Patience)
+	}
+}
+
+func (r *run) save() error {
+	r.saved = time.Now()
+	return r.Save(r.checkpoint())
+}
+
+// trainEpoch goes through the training pictures once.
+func (r *run) trainEpoch(ctx context.Context, e *Epoch) error {
+	started, before := time.Now(), r.at.Images
+	for b, err := range r.Train.Batches(ctx, e.Epoch-1, r.at.Batches) {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil || r.late() {
+			break
+		}
+		r.at.Batches++
+		if b.N == 1 && r.skipOne && r.at.Images == r.Train.Images-1 {
+			continue
+		}
+		if err := r.batch(b, e); err != nil {
+			return err
+		}
+		if r.ticker.due() || r.at.Images == r.Train.Images {
+			r.Emit(Progress{Phase: Training, Epoch: e.Epoch, Epochs: r.Epochs, Images: r.at.Images, TotalImages: r.Train.Images,
+				Loss: e.Loss, Accuracy: e.TrainAcc, ImagesPerSec: perSecond(r.at.Images-before, time.Since(started))})
+		}
+		if r.Save != nil && r.Interval > 0 && time.Since(r.saved) >= r.Interval {
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+	}
+	e.report(r.at)
 	took := time.Since(started)
 	r.busy += took
-	e.ImagesPerSec = perSecond(images, took)
-	if images == 0 && ctx.Err() == nil {
+	e.ImagesPerSec = perSecond(r.at.Images-before, took)
+	if r.at.Images == 0 && ctx.Err() == nil && r.over == "" {
 		return fmt.Errorf("there is no training picture")
 	}
 	return nil
 }
 
+// report gives the epoch the running loss and accuracy.
+func (e *Epoch) report(at Position) {
+	if at.Images > 0 {
+		e.Loss, e.TrainAcc = at.Loss/float64(at.Images), float64(at.Correct)/float64(at.Images)
+	}
+}
+
+// late reports whether the time that the recipe has for training is over, the
+// evaluation that is to come included.
+func (r *run) late() bool {
+	if r.Recipe.Time > 0 && r.spent()+r.judging >= r.Recipe.Time {
+		r.over = fmt.Sprintf("%v were over", r.Recipe.Time)
+	}
+	return r.over != ""
+}
+
+// batch is one step and what it adds to the epoch.
+func (r *run) batch(b *dataset.Batch, e *Epoch) error {
+	e.Rate = r.rate()
+	res, err := r.trainStep(b, e.Rate, e.Epoch)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
+		return &NotFiniteError{Loss: res.Loss, Epoch: e.Epoch, Step: r.at.Batches, Rate: e.Rate, Batch: append([]int(nil), b.Index[:b.N]...)}
+	}
+	r.at.Loss += res.Loss
+	r.at.Correct += res.Correct
+	r.at.Images += b.N
+	r.at.Step++
+	r.images += b.N
+	e.report(r.at)
+	return nil
+}
+
+// rate is that of the next step. Where time is what ends training, the number of steps
+// is as many as the ones so far let expect.
+func (r *run) rate() float64 {
+	steps := r.steps
+	if r.Recipe.Time > 0 && r.at.Step > 0 {
+		gone, all := r.spent()-r.Job.At.Spent, r.Recipe.Time-r.Job.At.Spent
+		steps = max(r.at.Step+1, int(float64(r.at.Step)*float64(all)/float64(max(gone, 1))))
+	}
+	return r.schedule(min(r.at.Step, steps), steps) * r.at.Plateau.factor()
+}
+
 // trainStep is one update: gradients, the finite check, the seam, the change.
 // A loss that is no number changes nothing.
 func (r *run) trainStep(b *dataset.Batch, rate float64, epoch int) (engine.Result, error) {
-	pass := engine.Pass{Seed: dropoutSeed(r.Seed, epoch, r.step)}
+	pass := engine.Pass{Seed: dropoutSeed(r.Seed, epoch, r.at.Step), Soft: engine.Soft{Smoothing: r.Recipe.LabelSmoothing, Weights: r.Weights}}
+	if r.mixes(epoch) {
+		r.mixer.mixup, r.mixer.cutmix, r.mixer.shape = r.Recipe.Mixup, r.Recipe.Cutmix, r.Graph.Input()
+		r.mixer.mix(b, &pass.Soft, rand.New(rand.NewPCG(pass.Seed, 1)))
+	}
 	if r.Recipe.Sum {
 		pass.Scale = 1
+	} else if r.Weights != nil {
+		pass.Scale = float32(1 / weight(b, &pass.Soft))
 	}
 	res, err := gradients(r.Net, b, pass, r.Part)
 	if err != nil || math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
@@ -236,16 +380,43 @@ func (r *run) trainStep(b *dataset.Batch, rate float64, epoch int) (engine.Resul
 			return res, err
 		}
 	}
-	setRates(&r.update, r.groups, rate)
-	r.Net.Update(r.update)
+	u := &r.update
+	setRates(u, r.groups, rate)
+	u.Scale = 1
+	if c := r.Recipe.Clip; c > 0 {
+		u.Scale = float32(min(1, c/(r.Net.GradientNorm()+1e-6)))
+	}
+	u.Step = r.at.Step + 1
+	u.Average = float32(averageDecay(r.Recipe.EMA, r.at.Step))
+	r.Net.Update(*u)
 	return res, nil
+}
+
+// averageDecay is that of the moving average after so many updates: smaller at first, so
+// that the first weights are soon forgotten, as tf.train.ExponentialMovingAverage has it.
+func averageDecay(decay float64, step int) float64 {
+	return min(decay, float64(1+step)/float64(10+step))
+}
+
+// mixes reports whether pictures are blended in an epoch.
+func (r *run) mixes(epoch int) bool {
+	c := r.Recipe
+	return r.Pixels && (c.Mixup > 0 || c.Cutmix > 0) && float64(epoch-r.at.Started) <= float64(c.Epochs)*(1-c.MixEnd)
+}
+
+// weight is what a batch's samples count together.
+func weight(b *dataset.Batch, soft *engine.Soft) (sum float64) {
+	for i, label := range b.Labels[:b.N] {
+		sum += soft.Weight(i, int(label))
+	}
+	return sum
 }
 
 // evaluate measures the network on a held-out source.
 func (r *run) evaluate(ctx context.Context, phase Phase, s *Source, epoch int) (*Score, error) {
 	started := time.Now()
 	seen := 0
-	res, err := eval.Run(ctx, r.Net, r.Graph.Classes(), s.Batches(ctx, 0), func(b *dataset.Batch, _ []float32) error {
+	res, err := eval.Run(ctx, r.Net, r.Graph.Classes(), s.Batches(ctx, 0, 0), func(b *dataset.Batch, _ []float32) error {
 		seen += b.N
 		if r.ticker.due() || seen == s.Images {
 			r.Emit(Progress{Phase: phase, Epoch: epoch, Epochs: r.Epochs, Images: seen, TotalImages: s.Images,

@@ -28,10 +28,13 @@ func gradients(net engine.Network, b *dataset.Batch, pass engine.Pass, most int)
 		pass.Scale = 1 / float32(b.N)
 	}
 	var all engine.Result
-	size := len(b.X) / b.N
+	size, soft := len(b.X)/b.N, pass.Soft
 	for i := range parts {
 		from, to := b.N*i/parts, b.N*(i+1)/parts
 		pass.First, pass.Accumulate = from, i > 0
+		if soft.Mixed != nil {
+			pass.Soft.Mixed, pass.Soft.Share = soft.Mixed[from:to], soft.Share[from:to]
+		}
 		r, err := net.Gradients(engine.Batch{X: b.X[from*size : to*size], Labels: b.Labels[from:to], N: to - from}, pass)
 		if err != nil {
 			return all, err

@@ -34,6 +34,10 @@ func TestPartsEqualTheWhole(t *testing.T) {
 	for i := range n {
 		batch.Labels = append(batch.Labels, int32(i%3))
 	}
+	soft := engine.Soft{Smoothing: 0.1, Mixed: make([]int32, n), Share: make([]float32, n)}
+	for i := range n {
+		soft.Mixed[i], soft.Share[i] = int32(i/4), 1/float32(1+i)
+	}
 	for name, e := range map[string]engine.Engine{"ref": ref.New(), "cpu": fast} {
 		run := func(most int) (engine.Result, [][]float32) {
 			net, err := e.Compile(g, engine.Config{Batch: min(most, n), Train: true})
@@ -42,7 +46,7 @@ func TestPartsEqualTheWhole(t *testing.T) {
 			}
 			defer net.Close()
 			Load(net, model.Initialise(g, 1))
-			res, err := gradients(net, batch, engine.Pass{Seed: 5}, most)
+			res, err := gradients(net, batch, engine.Pass{Seed: 5, Soft: soft}, most)
 			if err != nil {
 				t.Fatal(err)
 			}

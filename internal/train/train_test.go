@@ -7,7 +7,9 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
@@ -40,9 +42,9 @@ func tiny(t testing.TB) (*graph.Graph, engine.Network) {
 
 // source yields n pictures in batches of four: label 1 is bright.
 func source(n int, spoil func(*dataset.Batch)) Source {
-	return Source{Images: n, Batches: func(ctx context.Context, epoch int) iter.Seq2[*dataset.Batch, error] {
+	return Source{Images: n, Batches: func(ctx context.Context, epoch, first int) iter.Seq2[*dataset.Batch, error] {
 		return func(yield func(*dataset.Batch, error) bool) {
-			for from := 0; from < n; from += 4 {
+			for from := 4 * first; from < n; from += 4 {
 				b := &dataset.Batch{N: min(4, n-from)}
 				for i := range b.N {
 					label := int32((from + i) % 2)
@@ -63,7 +65,7 @@ func source(n int, spoil func(*dataset.Batch)) Source {
 }
 
 func recipe() Recipe {
-	return Recipe{Name: "test", Epochs: 3, Batch: 4, LR: 0.1, HeadLRX: 10, Momentum: 0.9, WeightDecay: 1e-3, Groups: true}
+	return Recipe{Name: "test", Epochs: 3, Batch: 4, LR: 0.1, HeadLRX: 10, Momentum: 0.9, WeightDecay: 1e-3, NormDecay: true, Groups: true}
 }
 
 func TestGroups(t *testing.T) {
@@ -200,10 +202,20 @@ func TestLastBatchOfOneIsLeftOut(t *testing.T) {
 }
 
 func TestRecipes(t *testing.T) {
-	for _, r := range Recipes() {
-		if err := r.Check(); err != nil {
-			t.Errorf("%s: %v", r.Name, err)
+	for _, name := range append(RecipeNames(), "") {
+		for _, scratch := range []bool{false, true} {
+			if r, err := FindRecipe(name, scratch); err != nil || r.About == "" {
+				t.Errorf("%s: %v, %q", name, err, r.About)
+			}
 		}
+	}
+	for text, want := range map[string]string{"epoch = 3": "epoch", "epochs = 0": "epochs is 0", "epochs = \"many\"": "epochs", "[[phase]]\nfrozen = 3": "phase.frozen"} {
+		if _, err := ParseRecipe("mine.toml", text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, not a word of %q", text, err, want)
+		}
+	}
+	if r, err := ParseRecipe("mine.toml", "time = \"90s\"\n[[phase]]\nname = \"head\"\nlr-x = 2"); err != nil || r.Time != 90*time.Second || r.Epochs != 5 || r.Phases[0].LRX != 2 {
+		t.Errorf("%+v, %v", r, err)
 	}
 	if _, err := FindRecipe("fancy", false); err == nil {
 		t.Error("an unknown recipe was found")

@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"unsafe"
+
+	"graft/internal/engine"
 )
 
 // A lossTask is the cross-entropy of softmax(logits) against the labels and
@@ -36,6 +38,11 @@ func (t *lossTask) run(_ *worker, _, n int) {
 		for _, v := range z {
 			sum += math.Exp(float64(v) - largest)
 		}
+		if !net.soft.Hard() {
+			net.result.Loss += softLoss(&net.soft, i, label, z, d, largest, sum, float64(net.scale))
+			clear(d[c:])
+			continue
+		}
 		net.result.Loss += math.Log(sum) + largest - float64(z[label])
 		for j, v := range z {
 			p := math.Exp(float64(v)-largest) / sum
@@ -46,4 +53,20 @@ func (t *lossTask) run(_ *worker, _, n int) {
 		}
 		clear(d[c:])
 	}
+}
+
+// softLoss is a sample's cross-entropy against soft targets; d gets its gradient, softmax x
+// the targets' sum - target, times scale. sum is that of exp(z - largest).
+func softLoss(soft *engine.Soft, i, label int, z, d []float32, largest, sum, scale float64) (loss float64) {
+	all := 0.0
+	for j, v := range z {
+		target := soft.Target(i, label, j, len(z))
+		all += target
+		loss += target * (math.Log(sum) + largest - float64(v))
+	}
+	for j, v := range z {
+		p := math.Exp(float64(v)-largest) / sum
+		d[j] = float32((p*all - soft.Target(i, label, j, len(z))) * scale)
+	}
+	return loss
 }

@@ -80,8 +80,9 @@ type network struct {
 	g       *graph.Graph
 	pool    *pool
 
-	layouts                  []layout
-	weights, grads, momentum []float32
+	layouts        []layout
+	weights, grads []float32
+	slots          [engine.SlotCount][]float32 // nil where nothing is kept
 	// weights changed since they were packed for input gradients, folded for inference
 	packStale, foldStale bool
 
@@ -89,6 +90,7 @@ type network struct {
 	pack, fold  []task
 	trained     []bool // parameters with a gradient
 	updates     *updateTask
+	norms       *normTask
 	arena       []byte
 	system      [][]byte // other memory taken from the system
 	zeros       unsafe.Pointer
@@ -107,6 +109,7 @@ type network struct {
 	seed       uint64
 	first      int // place of the first sample in the whole batch
 	accumulate bool
+	soft       engine.Soft
 	update     engine.Update
 	result     engine.Result
 }
@@ -174,7 +177,10 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 	net.zeros = unsafe.Pointer(&net.zeroPanel[0])
 	net.logits = make([]float32, c.Batch*g.Outputs())
 	if c.Train {
-		net.grads, net.momentum = net.floats(total), net.floats(total)
+		net.grads, net.slots[engine.Momentum] = net.floats(total), net.floats(total)
+		for _, s := range c.Slots {
+			net.slots[s] = net.floats(total)
+		}
 		step := graph.Grad(g, c.Trainable)
 		t := lowerStep(net, step)
 		net.step, net.pack = t.p, t.pack
@@ -192,29 +198,6 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		bytes = max(bytes, net.step.plan(c.Batch))
 	}
 	return net, bytes, nil
-}
-
-// planUpdates lists the pieces of trainable parameters.
-func (net *network) planUpdates(step *graph.Graph, trainable func(int) bool) {
-	net.trained = make([]bool, len(net.g.Params))
-	net.updates = &updateTask{net: net}
-	for i := range step.Nodes {
-		n := &step.Nodes[i]
-		if n.Kind != graph.ParamGrad {
-			continue
-		}
-		for _, p := range n.Params {
-			if net.g.Params[p].Buffer() || trainable != nil && !trainable(p) {
-				continue
-			}
-			net.trained[p] = true
-			lay := &net.layouts[p]
-			for at := 0; at < lay.size; at += segmentFloats {
-				net.updates.segments = append(net.updates.segments,
-					segment{p, lay.offset + at, min(segmentFloats, lay.size-at)})
-			}
-		}
-	}
 }
 
 // pointer is the address of the weight at an offset of the flat array.
@@ -240,6 +223,7 @@ func (net *network) Gradients(b engine.Batch, p engine.Pass) (engine.Result, err
 	}
 	net.input, net.labels, net.count = b.X, b.Labels, b.N
 	net.seed, net.first, net.accumulate, net.scale = p.Seed, p.First, p.Accumulate, p.Scale
+	net.soft = p.Soft
 	if net.scale == 0 {
 		net.scale = 1 / float32(b.N)
 	}
@@ -249,7 +233,7 @@ func (net *network) Gradients(b engine.Batch, p engine.Pass) (engine.Result, err
 	}
 	net.run(net.step.tasks, b.N)
 	net.foldStale = true // running statistics have moved
-	net.input, net.labels = nil, nil
+	net.input, net.labels, net.soft = nil, nil, engine.Soft{}
 	return net.result, nil
 }
 
@@ -264,13 +248,6 @@ func (net *network) check(x []float32, n int) error {
 }
 
 func (net *network) Logits(dst []float32) { copy(dst, net.logits[:net.count*net.g.Classes()]) }
-
-func (net *network) Update(u engine.Update) {
-	net.update = u
-	net.pool.do(net.updates, 0)
-	net.update = engine.Update{}
-	net.packStale, net.foldStale = true, true
-}
 
 func (net *network) Infer(x []float32, n int, logits []float32) error {
 	if err := net.check(x, n); err != nil {
@@ -321,14 +298,6 @@ func (net *network) SetGradient(param int, src []float32) {
 	net.layouts[param].load(net.grads, src)
 }
 
-func (net *network) LoadMomentum(param int, src []float32) {
-	net.layouts[param].load(net.momentum, src)
-}
-
-func (net *network) ReadMomentum(param int, dst []float32) {
-	net.layouts[param].read(net.momentum, dst)
-}
-
 func (net *network) Bytes() int {
 	n := len(net.arena)
 	for _, b := range net.system {
@@ -362,5 +331,5 @@ func (net *network) release() {
 	for _, b := range net.system {
 		freeArena(b)
 	}
-	net.system, net.weights, net.grads, net.momentum = nil, nil, nil, nil
+	net.system, net.weights, net.grads, net.slots = nil, nil, nil, [engine.SlotCount][]float32{}
 }

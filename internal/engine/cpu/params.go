@@ -190,26 +190,3 @@ func (t *foldTask) run(_ *worker, j, _ int) {
 	t.set.ScaleShift(dst, t.nr*4, src, t.nr*4, nil, 0, t.rows, t.nr,
 		unsafe.Pointer(&t.state.scale[j*t.nr]), unsafe.Pointer(&t.zero[0]), -inf)
 }
-
-// An updateTask is one optimiser step over all trainable parameters.
-type updateTask struct {
-	net      *network
-	segments []segment
-}
-
-// A segment is a piece of a parameter, small enough to share work by.
-type segment struct{ param, offset, size int }
-
-const segmentFloats = 16 << 10
-
-func (t *updateTask) items(int) int { return len(t.segments) }
-
-func (t *updateTask) run(_ *worker, i, _ int) {
-	s, net := t.segments[i], t.net
-	var v unsafe.Pointer
-	if net.update.Momentum != 0 {
-		v = unsafe.Pointer(&net.momentum[s.offset])
-	}
-	net.set.SGD(unsafe.Pointer(&net.weights[s.offset]), v, unsafe.Pointer(&net.grads[s.offset]), s.size,
-		net.update.Rate[s.param], net.update.Momentum, net.update.Decay[s.param], 1, false)
-}

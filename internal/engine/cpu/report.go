@@ -18,7 +18,7 @@ func (e *Engine) Plan(g *graph.Graph, c engine.Config) (*engine.Plan, error) {
 	}
 	defer net.release()
 	r := &engine.Plan{Batch: c.Batch, Train: c.Train, Arena: arena, Weights: len(net.weights) * 4,
-		Gradients: len(net.grads) * 4, Momentum: len(net.momentum) * 4, Scratch: e.threads * net.scratchBytes()}
+		Gradients: len(net.grads) * 4, Momentum: net.slotBytes(), Scratch: e.threads * net.scratchBytes()}
 	for _, b := range net.system {
 		r.Packed += len(b)
 	}
@@ -38,6 +38,14 @@ func (e *Engine) Plan(g *graph.Graph, c engine.Config) (*engine.Plan, error) {
 
 // foldedSuffix follows a layer's name in that of its weights for inference.
 const foldedSuffix = ".folded"
+
+// slotBytes is what the optimiser keeps of the parameters.
+func (net *network) slotBytes() (n int) {
+	for _, s := range net.slots {
+		n += 4 * len(s)
+	}
+	return n
+}
 
 // scratchBytes is what one worker holds.
 func (net *network) scratchBytes() int {

@@ -44,6 +44,7 @@ func Run(t *testing.T, e engine.Engine, noAlloc bool) {
 	})
 	t.Run("frozen", func(t *testing.T) { frozen(t, e) })
 	t.Run("accumulate", func(t *testing.T) { accumulate(t, e) })
+	t.Run("updates", func(t *testing.T) { updates(t, e) })
 	t.Run("state", func(t *testing.T) { state(t, e) })
 	t.Run("mistakes", func(t *testing.T) { mistakes(t, e) })
 	t.Run("not finite", func(t *testing.T) { notFinite(t, e) })
@@ -180,10 +181,15 @@ func compare(t fataler, e engine.Engine, g *graph.Graph, n, steps int, trainable
 		a.Update(rates(g))
 		b.Update(rates(g))
 		each(g, a.Read, b.Read, func(name string, got, want []float32) { same("parameter "+name, got, want, 0.1) })
-		each(g, a.ReadMomentum, b.ReadMomentum, func(name string, got, want []float32) {
+		each(g, slot(a, engine.Momentum), slot(b, engine.Momentum), func(name string, got, want []float32) {
 			same("momentum of "+name, got, want, math.Max(0.2, 0.2*largest))
 		})
 	}
+}
+
+// slot is the getter of what the optimiser keeps.
+func slot(net engine.Network, s engine.Slot) func(int, []float32) {
+	return func(i int, dst []float32) { net.ReadSlot(s, i, dst) }
 }
 
 // each reads every parameter through two getters.

@@ -114,8 +114,8 @@ func state(t *testing.T, e engine.Engine) {
 		if !slices.Equal(got, v) {
 			t.Fatalf("%s is read otherwise than loaded", p.Name)
 		}
-		net.LoadMomentum(i, v)
-		net.ReadMomentum(i, got)
+		net.LoadSlot(engine.Momentum, i, v)
+		net.ReadSlot(engine.Momentum, i, got)
 		if !slices.Equal(got, v) {
 			t.Fatalf("the momentum of %s is read otherwise than loaded", p.Name)
 		}

@@ -6,8 +6,9 @@ import (
 	"graft/internal/graph"
 )
 
-// crossEntropy is -log softmax(x)[label], summed over the samples; y gets its
-// gradient times the pass's scale, softmax(x) - onehot(label).
+// crossEntropy is the sum over the classes of -target x log softmax(x), summed over
+// the samples; y gets its gradient times the pass's scale, softmax(x) x the
+// targets' sum - target.
 func (p *pass) crossEntropy(n *graph.Node, x, y []float64) {
 	c := n.Out.C
 	for i := range p.n {
@@ -25,10 +26,15 @@ func (p *pass) crossEntropy(n *graph.Node, x, y []float64) {
 		for _, v := range z {
 			sum += math.Exp(v - z[best])
 		}
-		p.loss += math.Log(sum) + z[best] - z[label]
-		for j, v := range z {
-			d[j] = math.Exp(v-z[best]) / sum * p.scale
+		all := 0.0
+		for j := range z {
+			target := p.soft.Target(i, label, j, c)
+			all += target
+			p.loss += target * (math.Log(sum) + z[best] - z[j])
+			d[j] = -target * p.scale
 		}
-		d[label] -= p.scale
+		for j, v := range z {
+			d[j] += all * math.Exp(v-z[best]) / sum * p.scale
+		}
 	}
 }

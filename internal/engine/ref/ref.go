@@ -31,9 +31,10 @@ type network struct {
 	batch   int
 	trained []bool // parameters with a gradient
 
-	params, grads, momentum [][]float64
-	logits                  []float64
-	count                   int
+	params, grads [][]float64
+	slots         [engine.SlotCount][][]float64
+	logits        []float64
+	count         int
 }
 
 // Compile prepares a network.
@@ -57,7 +58,9 @@ func (*Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error) 
 	for _, p := range g.Params {
 		n.params = append(n.params, make([]float64, p.Len()))
 		n.grads = append(n.grads, make([]float64, p.Len()))
-		n.momentum = append(n.momentum, make([]float64, p.Len()))
+		for s := range n.slots {
+			n.slots[s] = append(n.slots[s], make([]float64, p.Len()))
+		}
 	}
 	return n, nil
 }
@@ -73,6 +76,7 @@ type pass struct {
 	first  int // place of the first sample in the whole batch
 	scale  float64
 	labels []int32
+	soft   engine.Soft
 	values [][]float64
 	norms  map[int]*normStats
 	args   map[int][]int32
@@ -191,7 +195,7 @@ func (n *network) Gradients(b engine.Batch, o engine.Pass) (engine.Result, error
 			clear(g)
 		}
 	}
-	p := &pass{net: n, g: n.step, n: b.N, train: true, seed: o.Seed, first: o.First, scale: float64(o.Scale), labels: b.Labels}
+	p := &pass{net: n, g: n.step, n: b.N, train: true, seed: o.Seed, first: o.First, scale: float64(o.Scale), labels: b.Labels, soft: o.Soft}
 	if o.Scale == 0 {
 		p.scale = 1 / float64(b.N)
 	}
@@ -212,19 +216,6 @@ func (n *network) check(x []float32, count int) error {
 
 func (n *network) Logits(dst []float32) { narrow(dst, n.logits) }
 
-func (n *network) Update(u engine.Update) {
-	for i, w := range n.params {
-		if !n.trained[i] {
-			continue
-		}
-		for j := range w {
-			d := n.grads[i][j] + float64(u.Decay[i])*w[j]
-			n.momentum[i][j] = float64(u.Momentum)*n.momentum[i][j] + d
-			w[j] -= float64(u.Rate[i]) * n.momentum[i][j]
-		}
-	}
-}
-
 func (n *network) Infer(x []float32, count int, logits []float32) error {
 	if err := n.check(x, count); err != nil {
 		return err
@@ -235,11 +226,9 @@ func (n *network) Infer(x []float32, count int, logits []float32) error {
 	return nil
 }
 
-func (n *network) Load(i int, src []float32)         { widen(n.params[i], src) }
-func (n *network) Read(i int, dst []float32)         { narrow(dst, n.params[i]) }
-func (n *network) SetGradient(i int, src []float32)  { widen(n.grads[i], src) }
-func (n *network) LoadMomentum(i int, src []float32) { widen(n.momentum[i], src) }
-func (n *network) ReadMomentum(i int, dst []float32) { narrow(dst, n.momentum[i]) }
+func (n *network) Load(i int, src []float32)        { widen(n.params[i], src) }
+func (n *network) Read(i int, dst []float32)        { narrow(dst, n.params[i]) }
+func (n *network) SetGradient(i int, src []float32) { widen(n.grads[i], src) }
 
 func (n *network) Gradient(i int, dst []float32) {
 	clear(dst)
@@ -251,7 +240,7 @@ func (n *network) Gradient(i int, dst []float32) {
 func (n *network) Bytes() int {
 	total := 0
 	for _, p := range n.params {
-		total += 3 * 8 * len(p)
+		total += (2 + len(n.slots)) * 8 * len(p)
 	}
 	return total
 }

@@ -197,28 +197,6 @@ func maxPoolGrad(dx, dy, args, table unsafe.Pointer, pixels, n, c int) {
 	}
 }
 
-func sgd(w, v, dw unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool) {
-	if n == 0 {
-		return
-	}
-	weights, grads := floats(w, n), floats(dw, n)
-	if v == nil {
-		for i := range weights {
-			weights[i] -= lr * (grads[i]*gscale + decay*weights[i])
-		}
-		return
-	}
-	velocity := floats(v, n)
-	for i := range weights {
-		d := grads[i]*gscale + decay*weights[i]
-		if !first {
-			d += momentum * velocity[i]
-		}
-		velocity[i] = d
-		weights[i] -= lr * d
-	}
-}
-
 func transpose(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows, cols int) {
 	for i := range rows {
 		for j, v := range row(src, ss, i, cols) {

@@ -37,6 +37,8 @@ var generic = &Set{
 	MaxPool:         maxPool,
 	MaxPoolGrad:     maxPoolGrad,
 	SGD:             sgd,
+	AdamW:           adamW,
+	Blend:           blend,
 	Transpose:       transpose,
 	WinoInput:       winoInput,
 	WinoOutput:      winoOutput,

@@ -165,13 +165,26 @@ type Set struct {
 	MaxPoolGrad func(dx, dy, args, table unsafe.Pointer, pixels, n, c int)
 
 	// SGD is one step of stochastic gradient descent as in torch.optim.SGD on n
-	// parameters, any n. v may be nil, for no momentum. first says that v holds
-	// nothing yet.
+	// parameters, any n. v may be nil, for no momentum.
 	//
 	//	d = dw[i]*gscale + decay*w[i]
-	//	v[i] = first ? d : momentum*v[i] + d
-	//	w[i] -= lr * v[i]
-	SGD func(w, v, dw unsafe.Pointer, n int, lr, momentum, decay, gscale float32, first bool)
+	//	v[i] = momentum*v[i] + d
+	//	w[i] -= lr * (nesterov ? d + momentum*v[i] : v[i])
+	SGD func(w, v, dw unsafe.Pointer, n int, lr, momentum, decay, gscale float32, nesterov bool)
+
+	// AdamW is one step of torch.optim.AdamW on n parameters, any n: lr is the rate over
+	// 1-beta1^step, root the inverse square root of 1-beta2^step, keep 1 - rate*decay.
+	//
+	//	g = dw[i]*gscale
+	//	m[i] = beta1*m[i] + (1-beta1)*g
+	//	v[i] = beta2*v[i] + (1-beta2)*g*g
+	//	w[i] = keep*w[i] - lr * m[i] / (sqrt(v[i])*root + eps)
+	AdamW func(w, m, v, dw unsafe.Pointer, n int, gscale, keep, beta1, beta2, lr, root, eps float32)
+
+	// Blend moves n values toward others, any n: an exponential moving average.
+	//
+	//	a[i] += share * (w[i] - a[i])
+	Blend func(a, w unsafe.Pointer, n int, share float32)
 
 	// Transpose writes rows x cols values of src as cols x rows; both counts are
 	// multiples of 8.

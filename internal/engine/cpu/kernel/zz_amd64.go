@@ -34,6 +34,8 @@ var avx512 = &Set{
 	MaxPool:         maxPoolAVX512,
 	MaxPoolGrad:     maxPoolGradAVX512,
 	SGD:             sgdAVX512,
+	AdamW:           adamWAVX512,
+	Blend:           blendAVX512,
 	Transpose:       transposeAVX512,
 	WinoInput:       winoInputAVX512,
 	WinoOutput:      winoOutputAVX512,
@@ -132,7 +134,13 @@ func maxPoolAVX512(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, tabl
 func maxPoolGradAVX512(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
-func sgdAVX512(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, first bool)
+func sgdAVX512(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, nesterov bool)
+
+//go:noescape
+func adamWAVX512(w unsafe.Pointer, m unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, gscale float32, keep float32, beta1 float32, beta2 float32, lr float32, root float32, eps float32)
+
+//go:noescape
+func blendAVX512(a unsafe.Pointer, w unsafe.Pointer, n int, share float32)
 
 //go:noescape
 func transposeAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows int, cols int)
@@ -185,6 +193,8 @@ var avx2 = &Set{
 	MaxPool:         maxPoolAVX2,
 	MaxPoolGrad:     maxPoolGradAVX2,
 	SGD:             sgdAVX2,
+	AdamW:           adamWAVX2,
+	Blend:           blendAVX2,
 	Transpose:       transposeAVX2,
 	WinoInput:       winoInputAVX2,
 	WinoOutput:      winoOutputAVX2,
@@ -280,7 +290,13 @@ func maxPoolAVX2(y unsafe.Pointer, args unsafe.Pointer, x unsafe.Pointer, table 
 func maxPoolGradAVX2(dx unsafe.Pointer, dy unsafe.Pointer, args unsafe.Pointer, table unsafe.Pointer, pixels int, n int, c int)
 
 //go:noescape
-func sgdAVX2(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, first bool)
+func sgdAVX2(w unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, lr float32, momentum float32, decay float32, gscale float32, nesterov bool)
+
+//go:noescape
+func adamWAVX2(w unsafe.Pointer, m unsafe.Pointer, v unsafe.Pointer, dw unsafe.Pointer, n int, gscale float32, keep float32, beta1 float32, beta2 float32, lr float32, root float32, eps float32)
+
+//go:noescape
+func blendAVX2(a unsafe.Pointer, w unsafe.Pointer, n int, share float32)
 
 //go:noescape
 func transposeAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows int, cols int)

@@ -32,8 +32,8 @@ func TestLayOut(t *testing.T) {
 	for _, f := range funcs {
 		if f.name == "SGD" {
 			// Three pointers and n, four floats, a bool.
-			if first := f.args[len(f.args)-1]; first.offset != 48 || f.size() != 49 {
-				t.Errorf("first lies at %d of %d bytes", first.offset, f.size())
+			if nesterov := f.args[len(f.args)-1]; nesterov.offset != 48 || f.size() != 49 {
+				t.Errorf("nesterov lies at %d of %d bytes", nesterov.offset, f.size())
 			}
 		}
 	}

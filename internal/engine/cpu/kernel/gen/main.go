@@ -82,6 +82,8 @@ var kernels = map[string]func(*asm){
 	"MaxPool":         (*asm).maxPool,
 	"MaxPoolGrad":     (*asm).maxPoolGrad,
 	"SGD":             (*asm).sgd,
+	"AdamW":           (*asm).adamW,
+	"Blend":           (*asm).blend,
 	"Transpose":       (*asm).transpose,
 	"WinoInput":       (*asm).winoInput,
 	"WinoOutput":      (*asm).winoOutput,

@@ -259,50 +259,6 @@ func (a *asm) fillRows() {
 	})
 }
 
-// sgd keeps its four rates in vector registers and handles the odd values at the
-// end one at a time, with the same operations.
-func (a *asm) sgd() {
-	lr, momentum, decay, gscale := a.regs-1, a.regs-2, a.regs-3, a.regs-4
-	a.broadcast("lr", lr)
-	a.broadcast("momentum", momentum)
-	a.broadcast("decay", decay)
-	a.broadcast("gscale", gscale)
-	a.get("w", "DI", "v", "R8", "dw", "SI", "n", "CX")
-	a.op("SHLQ", 2, "CX")
-	a.op("XORL", "BX", "BX")
-	loop := func(velocity, first bool) {
-		a.blocks("CX", []block{{a.wide, 3}, {a.wide, 1}, {scalar, 1}}, func(b block) {
-			for i := range b.n {
-				w, d, v := 3*i, 3*i+1, 3*i+2
-				a.load(b.vec, a.at("DI", b.vec, i), w)
-				a.op(b.op("VMUL"), a.at("SI", b.vec, i), b.r(gscale), b.r(d))
-				a.op(b.op("VFMADD231"), b.r(w), b.r(decay), b.r(d))
-				if velocity && !first {
-					a.load(b.vec, a.at("R8", b.vec, i), v)
-					a.op(b.op("VFMADD231"), b.r(v), b.r(momentum), b.r(d))
-				}
-				if velocity {
-					a.store(b.vec, d, a.at("R8", b.vec, i))
-				}
-				a.op(b.op("VFNMADD231"), b.r(d), b.r(lr), b.r(w))
-				a.store(b.vec, w, a.at("DI", b.vec, i))
-			}
-		})
-		a.ret()
-	}
-	a.either("R8", "plain", func(velocity bool) {
-		if !velocity {
-			loop(false, false)
-			return
-		}
-		a.op("CMPB", a.arg("first"), 0)
-		a.op("JNE", "first")
-		loop(true, false)
-		a.mark("first")
-		loop(true, true)
-	})
-}
-
 // transpose turns blocks of 8 x 8, in 256-bit vectors on both instruction sets.
 func (a *asm) transpose() {
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "ss", "R9", "rows", "DX")
