@@ -1,6 +1,8 @@
 package graft
 
 import (
+	"time"
+
 	"graft/internal/dataset"
 	"graft/internal/train"
 )
@@ -14,7 +16,7 @@ type Config struct {
 	Data    string // a folder, an archive, or a built-in set by name
 	Model   string // "" is resnet18
 	Weights string // "" or "auto": the model's published weights; "none": from scratch; else a file or an address
-	Recipe  string // "" is plain; d2l is the lesson of "Dive into Deep Learning"; fast takes a tenth of the time
+	Recipe  string // "" is auto; plain, fast, d2l, scratch; or a file (see Recipe)
 
 	Epochs        int
 	Batch         int
@@ -23,6 +25,8 @@ type Config struct {
 	Momentum      *float64 // see Float
 	WeightDecay   *float64
 	NoParamGroups bool // one rate for all parameters
+	// Adjust changes any setting of the recipe, after all of the above; nil changes none.
+	Adjust func(*Recipe) `json:"-"`
 
 	// Freeze keeps a part of the network as it is: the first N blocks as graft show
 	// MODEL lists them, "all" for everything but the output layer, or names of blocks or
@@ -61,11 +65,29 @@ type Config struct {
 	Out       string    // the run's directory; "" is runs/DATA-MODEL, numbered where that exists
 	Force     bool      // replace a run that is there
 	Command   []string
+	// Checkpoint is the time between two checkpoints within an epoch, 0 is 5 minutes; there is
+	// one after every epoch, and negative is none at all.
+	Checkpoint time.Duration
 
 	// Events hears of what happens: Plan, Checking, Fetching, Finding, Progress,
 	// Epoch, Warning and Done values, from one goroutine at a time. It may be nil.
-	Events func(Event)
+	Events func(Event) `json:"-"`
 }
+
+// A Recipe is the settings of a training run; docs/training.md explains them.
+type Recipe = train.Recipe
+
+// RecipePhase is a phase of a recipe.
+type RecipePhase = train.Phased
+
+// FindRecipe returns a recipe inside the program, or one from a file.
+func FindRecipe(name string) (Recipe, error) { return train.FindRecipe(name, false) }
+
+// RecipeNames are the recipes inside the program, the default first.
+func RecipeNames() []string { return train.RecipeNames() }
+
+// RecipeText is a recipe inside the program as a file: TOML.
+func RecipeText(name string) (string, error) { return train.RecipeText(name) }
 
 // Float is a pointer to v, for fields of Config where 0 is not the default.
 func Float(v float64) *float64 { return &v }
@@ -104,12 +126,7 @@ type Plan struct {
 	Classes                     []string
 	Train, Valid, Test          int
 	ChosenOn                    string // a sentence
-	Recipe                      string
-	Epochs, Batch               int
-	LR, HeadLRX                 float64
-	Momentum, WeightDecay       float64
-	ParamGroups                 bool
-	Loss                        string // mean or sum
+	Recipe                      Recipe
 	Freeze                      string
 	Size                        int
 	Seed                        uint64
@@ -149,6 +166,9 @@ func (c *Config) recipe() (train.Recipe, error) {
 	}
 	if c.NoParamGroups {
 		r.Groups = false
+	}
+	if c.Adjust != nil {
+		c.Adjust(&r)
 	}
 	return r, r.Check()
 }

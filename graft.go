@@ -62,10 +62,14 @@ type session struct {
 	net       engine.Network
 	learns    *graph.Graph   // what net trains: graph, or its upper part
 	lower     engine.Network // the lower part, nil where net is the whole
-	frozen    []bool         // by parameter
-	headAlone *train.Score   // of recipe fast
-	part      int            // pictures that go through the network at once
-	images    int            // bytes left for decoded pictures under a cap
+	stages    []phase
+	begun     [][]float32 // the parameters that training began with, for L2-SP
+	resumes   string      // the run to go on with, "" for a new one
+	resume    *train.Checkpoint
+	frozen    []bool       // by parameter
+	headAlone *train.Score // of recipe fast
+	part      int          // pictures that go through the network at once
+	images    int          // bytes left for decoded pictures under a cap
 	dir       *rundir.Dir
 }
 
@@ -74,6 +78,10 @@ type session struct {
 // Interrupted set and no error.
 func Train(ctx context.Context, c Config) (*Run, error) {
 	s := &session{c: c}
+	return s.begin(ctx)
+}
+
+func (s *session) begin(ctx context.Context) (*Run, error) {
 	if s.c.Events == nil {
 		s.c.Events = func(Event) {}
 	}
@@ -96,13 +104,15 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if s.model, err = model.Find(c.Model); err != nil {
 		return err
 	}
-	if s.recipe, err = c.recipe(); err != nil {
-		return err
+	if s.resumes == "" {
+		if s.recipe, err = c.recipe(); err != nil {
+			return err
+		}
 	}
 	if s.engine, err = newEngine(c.Threads, c.Precision); err != nil {
 		return err
 	}
-	if c.Out != "" {
+	if c.Out != "" && s.resumes == "" {
 		if err := rundir.Check(c.Out, c.Force); err != nil {
 			return err
 		}
@@ -129,6 +139,9 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	}
 	if err := s.build(ctx); err != nil {
 		return err
+	}
+	if s.resumes != "" {
+		return s.reopen()
 	}
 	if c.Out == "" {
 		c.Out = freeName(filepath.Join("runs", s.data.Name+"-"+s.model.Name))
@@ -166,46 +179,85 @@ func (s *session) openData(ctx context.Context) (err error) {
 	if odd := check.Summary(s.data); odd != "" {
 		c.Events(Finding{Kind: "odd", Text: odd + " (graft check " + c.Data + " names them)"})
 	}
-	return nil
+	return s.data.HoldValidation(s.recipe.Validation, c.Seed)
 }
 
 // build compiles the network and gives it its first parameters.
 func (s *session) build(ctx context.Context) error {
 	s.graph = s.model.Build(len(s.data.Classes), s.pre.Crop)
-	var err error
-	s.part = min(s.recipe.Batch, max(len(s.data.Train), 1))
-	if s.frozen, err = graph.Freeze(s.graph, s.c.Freeze); err != nil {
-		return fmt.Errorf("%s: %w", s.model.Name, err)
-	}
-	phases, err := s.phases()
-	if err != nil {
+	if err := s.drop(); err != nil {
 		return err
 	}
-	for i := range phases { // a cap too small for any of them is said before weights are fetched
-		s.frozen = phases[len(phases)-1-i].frozen
+	if _, err := s.classWeights(); err != nil {
+		return err
+	}
+	if s.resumes != "" {
+		if err := s.findCheckpoint(); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.stages, err = s.phases(); err != nil {
+		return err
+	}
+	for i := range s.stages { // a cap too small for any of them is said before weights are fetched
+		p := s.stages[len(s.stages)-1-i]
+		s.frozen = p.frozen
 		lower, upper, ok := graph.Split(s.graph, s.frozen)
 		if s.learns = s.graph; ok {
 			s.learns = upper
 		}
-		if err := s.fit(func(param int) bool { return !s.frozen[param] }, lower); err != nil {
+		if err := s.fit(func(param int) bool { return !s.frozen[param] }, lower, p.recipe.Slots()); err != nil {
 			return err
 		}
 	}
-	values, err := s.values(ctx)
-	if err != nil {
-		return err
+	return s.start(ctx)
+}
+
+// start compiles the first phase, or that of the checkpoint to go on from.
+func (s *session) start(ctx context.Context) error {
+	first := 0
+	var values [][]float32
+	if s.resume != nil {
+		if first = s.resume.Position.Phase; first >= len(s.stages) {
+			return fmt.Errorf("the checkpoint is of phase %d, and the recipe has %d", first+1, len(s.stages))
+		}
+		values = s.resume.Params
 	}
-	return s.compile(values)
+	if s.resume == nil || s.recipe.L2SP != 0 {
+		begun, err := s.values(ctx)
+		if err != nil {
+			return err
+		}
+		if s.recipe.L2SP != 0 {
+			s.begun = begun
+		}
+		if values == nil {
+			values = begun
+		}
+	}
+	return s.compile(s.stages[first], values)
+}
+
+// drop sets what the recipe says of dropout and stochastic depth.
+func (s *session) drop() error {
+	if p := s.recipe.Dropout; p != nil {
+		graph.SetDropout(s.graph, *p)
+	}
+	if p := s.recipe.StochDepth; p != nil && !graph.SetStochasticDepth(s.graph, *p) && *p > 0 {
+		return fmt.Errorf("stochastic-depth: %s has no blocks that can be left out", s.model.Name)
+	}
+	return nil
 }
 
 // fit chooses the part of a batch that the cap allows, and leaves decoded pictures
 // and kept features the rest. lower is the part that makes features, or nil.
-func (s *session) fit(trainable func(int) bool, lower *graph.Graph) error {
-	s.part = s.batch()
+func (s *session) fit(trainable func(int) bool, lower *graph.Graph, slots []engine.Slot) error {
+	s.part = min(s.recipe.Batch, s.batch())
 	if s.c.Memory <= 0 {
 		return nil
 	}
-	l := &memoryLimit{engine: s.engine, graph: s.learns, bytes: s.c.Memory, batch: s.part, train: true, trainable: trainable, evaluated: 1}
+	l := &memoryLimit{engine: s.engine, graph: s.learns, bytes: s.c.Memory, batch: s.batch(), train: true, trainable: trainable, slots: slots, evaluated: 1}
 	if planner, ok := s.engine.(engine.Planner); ok && lower != nil {
 		p, err := planner.Plan(lower, engine.Config{Batch: batchSize})
 		if err != nil {
@@ -220,7 +272,7 @@ func (s *session) fit(trainable func(int) bool, lower *graph.Graph) error {
 	if err != nil {
 		return err
 	}
-	s.part = part
+	s.part = min(s.part, part)
 	s.images = min(s.images, int(l.bytes)-plan.Total-l.loading(part))
 	if lower == nil {
 		s.cache.Limit(s.images)
@@ -313,6 +365,10 @@ func (s *session) createRun() (err error) {
 	if leaks == "" {
 		leaks = "keep"
 	}
+	call, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
 	s.dir, err = rundir.Create(c.Out, c.Force, &rundir.Config{
 		Graft: Version, Command: c.Command, Started: time.Now().UTC().Truncate(time.Second),
 		Model: s.model.Name, Weights: s.origin,
@@ -321,16 +377,24 @@ func (s *session) createRun() (err error) {
 			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, Decode: string(decodingOf(s.pre)), AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels), GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
 			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
+		Full: r, Call: call,
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
 	})
 	if err != nil {
 		return err
 	}
-	if d.Held {
+	if d.Held || d.Validated {
 		if err := s.dir.WriteSplit(json.RawMessage(d.SplitFile())); err != nil {
 			return err
 		}
 	}
+	s.announce(sentence, loss, threads)
+	return nil
+}
+
+// announce tells what will run.
+func (s *session) announce(sentence, loss string, threads int) {
+	c, r, d := &s.c, s.recipe, s.data
 	params, _ := graph.Counts(s.graph)
 	trainable := params
 	for i, p := range s.graph.Params {
@@ -339,15 +403,13 @@ func (s *session) createRun() (err error) {
 		}
 	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
-		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch,
-		LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum, WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss,
+		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r,
 		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
 		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.learns) && s.part < s.batch(), CacheBytes: s.images, Decode: decodingOf(s.pre)})
-	return nil
 }
 
 // batch is the pictures of a step.
-func (s *session) batch() int { return min(s.recipe.Batch, max(len(s.data.Train), 1)) }
+func (s *session) batch() int { return min(s.recipe.BatchSize(), max(len(s.data.Train), 1)) }
 
 // partSetting is the part of a batch as the run's settings have it: 0 for the whole.
 func (s *session) partSetting() int {
@@ -390,11 +452,11 @@ func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
 		ahead = aheadCapped
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
-		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
+		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Balance: augment && s.recipe.Balanced, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
 		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
 	})
-	return train.Source{Batches: l.Epoch, Images: len(samples)}
+	return train.Source{Batches: l.EpochFrom, Images: len(samples)}
 }
 
 func (s *session) train(ctx context.Context) (*Run, error) {
@@ -408,7 +470,9 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 	if s.headAlone != nil {
 		run.HeadAcc = Float(s.headAlone.Accuracy)
 	}
-	if e := s.dir.WriteDone(run.metrics()); err == nil {
+	end := run.metrics()
+	end.Failed = err != nil
+	if e := s.dir.WriteDone(end); err == nil {
 		err = e
 	}
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func small(t testing.TB) Config {
 	t.Helper()
 	t.Setenv("GRAFT_CACHE", t.TempDir())
-	return Config{Data: "clothing", Model: "resnet20", Weights: "none", Epochs: 1, Batch: 64, LR: 0.01, Out: filepath.Join(t.TempDir(), "run")}
+	return Config{Data: "clothing", Model: "resnet20", Weights: "none", Recipe: "plain", Epochs: 1, Batch: 64, LR: 0.01, Out: filepath.Join(t.TempDir(), "run")}
 }
 
 func mustTrain(t testing.TB, c Config) *Run {
@@ -38,11 +38,14 @@ func TestFlagWinsOverRecipeWinsOverDefault(t *testing.T) {
 		config Config
 		want   map[string]any
 	}{
-		"default":             {Config{}, map[string]any{"epochs": 5, "batch": 64, "lr": 1e-3, "head": 10.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
+		"default":             {Config{}, map[string]any{"epochs": 8, "batch": 32, "lr": 2e-3, "head": 2.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
+		"plain":               {Config{Recipe: "plain"}, map[string]any{"epochs": 5, "batch": 64, "lr": 1e-3, "head": 10.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
 		"recipe":              {Config{Recipe: "d2l"}, map[string]any{"epochs": 5, "batch": 128, "lr": 5e-5, "head": 10.0, "momentum": 0.0, "decay": 1e-3, "groups": true, "sum": true}},
 		"recipe from scratch": {Config{Recipe: "d2l", Weights: "none"}, map[string]any{"epochs": 5, "batch": 128, "lr": 5e-4, "head": 10.0, "momentum": 0.0, "decay": 1e-3, "groups": false, "sum": true}},
 		"flags": {Config{Recipe: "d2l", Epochs: 2, Batch: 7, LR: 1, HeadLRX: 3, Momentum: Float(0.5), WeightDecay: Float(0), NoParamGroups: true},
 			map[string]any{"epochs": 2, "batch": 7, "lr": 1.0, "head": 3.0, "momentum": 0.5, "decay": 0.0, "groups": false, "sum": true}},
+		"adjusted": {Config{Recipe: "plain", Epochs: 2, Adjust: func(r *Recipe) { r.Epochs++; r.Sum = true }},
+			map[string]any{"epochs": 3, "batch": 64, "lr": 1e-3, "head": 10.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": true}},
 	} {
 		r, err := c.config.recipe()
 		if err != nil {

@@ -87,6 +87,7 @@ type memoryLimit struct {
 	batch     int
 	train     bool
 	trainable func(int) bool
+	slots     []engine.Slot
 	evaluated int // loaders for evaluation, beside the one for training
 }
 
@@ -121,7 +122,7 @@ func (l *memoryLimit) part() (int, *engine.Plan, error) {
 			continue
 		}
 		last = part
-		p, err := planner.Plan(l.graph, engine.Config{Batch: part, Train: l.train, Trainable: l.trainable})
+		p, err := planner.Plan(l.graph, engine.Config{Batch: part, Train: l.train, Trainable: l.trainable, Slots: l.slots})
 		if err != nil {
 			return 0, nil, err
 		}

@@ -17,7 +17,7 @@ func TestMemoryChild(t *testing.T) {
 		t.Skip("run by TestMemoryCap")
 	}
 	var plan Plan
-	_, err := Train(context.Background(), Config{Data: "clothing", Model: "squeezenet1_1", Batch: 48, Epochs: 1, Memory: 220e6, Threads: 2,
+	_, err := Train(context.Background(), Config{Data: "clothing", Model: "squeezenet1_1", Recipe: "plain", Batch: 48, Epochs: 1, Memory: 220e6, Threads: 2,
 		Out: os.Getenv("GRAFT_MEMORY_CHILD"), Events: func(e Event) {
 			if p, ok := e.(Plan); ok {
 				plan = p

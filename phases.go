@@ -1,10 +1,14 @@
 package graft
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
@@ -28,65 +32,81 @@ type phase struct {
 	images int // the most training pictures of an epoch, 0 for all
 }
 
-// phases are those of the run's recipe.
+// phases are those of the run's recipe. What --freeze names is frozen in all of them;
+// where that leaves a phase nothing that the one before it has not, it is left out.
 func (s *session) phases() ([]phase, error) {
-	if s.recipe.Name != "fast" {
-		return []phase{{frozen: s.frozen, recipe: s.recipe}}, nil
+	asked, err := graph.Freeze(s.graph, s.c.Freeze)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.model.Name, err)
 	}
-	if s.c.Freeze != "" {
-		return nil, fmt.Errorf("recipe fast freezes and thaws by itself: leave out what to freeze (%s), or take the recipe plain", s.c.Freeze)
+	if len(s.recipe.Phases) == 0 {
+		return []phase{{frozen: asked, recipe: s.recipe}}, nil
 	}
 	if s.c.Weights == "none" {
-		return nil, fmt.Errorf("recipe fast begins with a trained network's features: from scratch take the recipe plain")
+		return nil, fmt.Errorf("recipe %s begins with a trained network's features: from scratch take the recipe scratch, plain or d2l", s.recipe.Name)
 	}
-	// The figures below are measured: docs/performance.md.
-	head, upper, whole := s.recipe, s.recipe, s.recipe
-	upper.Epochs, upper.HeadLRX = 1, 1
-	whole.Epochs, whole.HeadLRX, whole.LR = 1, 1, s.recipe.LR/4
-	all, err := graph.Freeze(s.graph, "all")
-	if err != nil {
-		return nil, err
+	var list []phase
+	for i, p := range s.recipe.Phases {
+		frozen, err := s.freeze(p.Freeze)
+		if err != nil {
+			return nil, fmt.Errorf("recipe %s, phase %s: %w", s.recipe.Name, p.Name, err)
+		}
+		for k := range frozen {
+			frozen[k] = frozen[k] || asked[k]
+		}
+		if n := len(list); n > 0 && slices.Equal(list[n-1].frozen, frozen) && !slices.Equal(frozen, make([]bool, len(frozen))) {
+			continue
+		}
+		list = append(list, phase{p.Name, frozen, s.recipe.For(p, i == len(s.recipe.Phases)-1), p.Batches * s.recipe.Batch})
 	}
-	lower, err := graph.Freeze(s.graph, strconv.Itoa(s.lowerBlocks()))
-	if err != nil {
-		return nil, err
+	if len(list) == 1 && s.c.Epochs > 0 {
+		list[0].recipe.Epochs = s.c.Epochs
 	}
-	return []phase{
-		{"output layer", all, head, 0},
-		{"upper part", lower, upper, 0},
-		{"whole network", make([]bool, len(s.graph.Params)), whole, 4 * s.recipe.Batch},
-	}, nil
+	return list, nil
 }
 
-// lowerBlocks is how many blocks make three quarters of the network's work, the
-// output layer's block left out.
-func (s *session) lowerBlocks() int {
+// freeze is graph.Freeze, and understands a share of the network's work, as 75%.
+func (s *session) freeze(what string) ([]bool, error) {
+	if share, ok := strings.CutSuffix(what, "%"); ok {
+		percent, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(percent > 0 && percent < 100) {
+			return nil, fmt.Errorf("freeze %q: a share is above 0%% and below 100%%", what)
+		}
+		what = strconv.Itoa(s.lowerBlocks(percent / 100))
+	}
+	return graph.Freeze(s.graph, what)
+}
+
+// lowerBlocks is how many blocks make a share of the network's work, the output
+// layer's block left out.
+func (s *session) lowerBlocks(share float64) int {
 	blocks := graph.Blocks(s.graph)
 	var total, sum int64
 	for _, b := range blocks {
 		total += b.MACs
 	}
 	for i, b := range blocks {
-		if sum += b.MACs; 4*sum >= 3*total {
+		if sum += b.MACs; float64(sum) >= share*float64(total) {
 			return min(i, len(blocks)-2)
 		}
 	}
 	return 0
 }
 
-// compile makes the network that the frozen parameters ask for: the whole, or where
+// compile makes the network that a phase's frozen parameters ask for: the whole, or where
 // a lower part can be cut off, that part and the upper one, which learns from its features.
-func (s *session) compile(values [][]float32) (err error) {
+func (s *session) compile(p phase, values [][]float32) (err error) {
+	s.frozen = p.frozen
 	trainable := func(param int) bool { return !s.frozen[param] }
 	lower, upper, ok := graph.Split(s.graph, s.frozen)
 	s.learns = s.graph
 	if ok {
 		s.learns = upper
 	}
-	if err := s.fit(trainable, lower); err != nil {
+	if err := s.fit(trainable, lower, p.recipe.Slots()); err != nil {
 		return err
 	}
-	if s.net, err = s.engine.Compile(s.learns, engine.Config{Batch: s.part, Train: true, Trainable: trainable}); err != nil {
+	if s.net, err = s.engine.Compile(s.learns, engine.Config{Batch: s.part, Train: true, Trainable: trainable, Slots: p.recipe.Slots()}); err != nil {
 		return err
 	}
 	s.lower = nil
@@ -132,13 +152,13 @@ func (s *session) sources(ctx context.Context, images int) (learn train.Source, 
 		if learns {
 			batch = s.batch()
 		}
-		return train.Source{Batches: f.Batches(batch, learns, s.c.Seed), Images: f.Images()}, nil
+		return train.Source{Batches: f.Batches(batch, learns, learns && s.recipe.Balanced, s.c.Seed), Images: f.Images()}, nil
 	}
 	if learn, err = source(s.data.Train, true); err != nil {
 		return learn, nil, test, end, err
 	}
 	if images > 0 && images < learn.Images {
-		learn = train.Source{Batches: first(images, learn.Batches), Images: images}
+		learn = train.Source{Batches: first(images, s.batch(), learn.Batches), Images: images}
 	}
 	if len(valid) > 0 {
 		v, err := source(valid, false)
@@ -151,12 +171,18 @@ func (s *session) sources(ctx context.Context, images int) (learn train.Source, 
 	return learn, val, test, end, err
 }
 
+// batches are those of an epoch, from one on.
+type batches = func(ctx context.Context, epoch, from int) iter.Seq2[*dataset.Batch, error]
+
 // first are the batches of an epoch up to so many pictures.
-func first(images int, all func(context.Context, int) iter.Seq2[*dataset.Batch, error]) func(context.Context, int) iter.Seq2[*dataset.Batch, error] {
-	return func(ctx context.Context, epoch int) iter.Seq2[*dataset.Batch, error] {
+func first(images, batch int, all batches) batches {
+	return func(ctx context.Context, epoch, from int) iter.Seq2[*dataset.Batch, error] {
 		return func(yield func(*dataset.Batch, error) bool) {
-			seen := 0
-			for b, err := range all(ctx, epoch) {
+			seen := from * batch
+			if seen >= images {
+				return
+			}
+			for b, err := range all(ctx, epoch, from) {
 				if err == nil {
 					seen += b.N
 				}
@@ -208,43 +234,58 @@ type Keeping struct{ Done, Total int }
 
 // run trains the phases one after another.
 func (s *session) run(ctx context.Context) (train.Done, error) {
-	phases, err := s.phases()
-	if err != nil {
-		return train.Done{}, err
-	}
 	var all train.Done
 	epochs := 0
-	for _, p := range phases {
+	for _, p := range s.stages {
 		epochs += p.recipe.Epochs
 	}
-	finished := 0
-	for i, p := range phases {
-		if i > 0 {
+	first := 0
+	if s.resume != nil {
+		first, all.At = s.resume.Position.Phase, s.resume.Position
+		all.Last, all.Best, s.headAlone = all.At.Last, all.At.Best, all.At.Head
+	}
+	for i := first; i < len(s.stages); i++ {
+		p := s.stages[i]
+		if i > first {
 			values := train.Capture(s.net, s.graph, 0, 0).Params
 			s.net.Close()
-			s.frozen = p.frozen
-			if err := s.compile(values); err != nil {
+			if err := s.compile(p, values); err != nil {
 				return all, err
 			}
 		}
-		done, err := s.phase(ctx, p, &all, finished, epochs)
+		all.At.Phase, all.At.Head = i, s.headAlone
+		done, err := s.phase(ctx, p, all, epochs)
 		if done.Last != nil {
-			all.Last, all.Best, all.Steps = done.Last, done.Best, all.Steps+done.Steps
-			all.ImagesPerSec = done.ImagesPerSec
+			all.Last, all.Best, all.ImagesPerSec = done.Last, done.Best, done.ImagesPerSec
 		}
-		all.Interrupted = done.Interrupted
+		all.At, all.Interrupted, all.Stopped = done.At, done.Interrupted, done.Stopped
+		all.Steps = done.At.Steps + done.At.Step
 		if err != nil || done.Interrupted {
 			return all, err
 		}
-		if i == 0 && len(phases) > 1 {
-			score := done.Best.Test
-			s.headAlone = &score
-			s.c.Events(HeadAlone{Epoch: done.Best.Epoch, Test: score})
+		if done.Stopped != "" {
+			s.c.Events(Stopped{Epoch: done.Last.Epoch, Why: done.Stopped})
 		}
-		finished += p.recipe.Epochs
+		if i == 0 && len(s.stages) > 1 {
+			score := done.At.Best.Test
+			s.headAlone = &score
+			s.c.Events(HeadAlone{Epoch: done.At.Best.Epoch, Test: score})
+		}
+		epochs -= p.recipe.Epochs - (done.At.Finished - done.At.Started)
+		all.At.Steps = all.Steps
+		if done.Over {
+			break
+		}
+		s.resume = nil
 	}
 	s.c.Events(all)
 	return all, nil
+}
+
+// Stopped says why a phase ended before its epochs did.
+type Stopped struct {
+	Epoch int
+	Why   string
 }
 
 // HeadAlone is what the output layer reached on the untouched body's features.
@@ -253,7 +294,7 @@ type HeadAlone struct {
 	Test  train.Score
 }
 
-func (s *session) phase(ctx context.Context, p phase, before *train.Done, finished, epochs int) (train.Done, error) {
+func (s *session) phase(ctx context.Context, p phase, before train.Done, epochs int) (train.Done, error) {
 	kept := 0
 	if s.lower != nil {
 		kept = len(s.data.Train) + len(s.data.Valid) + len(s.data.Test)
@@ -265,12 +306,21 @@ func (s *session) phase(ctx context.Context, p phase, before *train.Done, finish
 	defer end()
 	if err != nil {
 		if ctx.Err() != nil {
-			return train.Done{Last: before.Last, Best: before.Best, Interrupted: true}, nil
+			before.Interrupted = true
+			return before, nil
 		}
 		return train.Done{}, err
 	}
-	job := train.Job{Net: s.net, Graph: s.learns, Whole: s.graph, Recipe: p.recipe, Seed: s.c.Seed, Part: s.part, Train: learn, Val: val, Test: test,
-		Finished: finished, Epochs: epochs, Best: before.Best, Keep: s.keep}
+	weights, err := s.classWeights()
+	if err != nil {
+		return train.Done{}, err
+	}
+	job := train.Job{Net: s.net, Graph: s.learns, Whole: s.graph, Recipe: p.recipe, Seed: s.c.Seed, Part: s.part, Frozen: s.frozen, Train: learn, Val: val, Test: test,
+		At: before.At, Epochs: epochs, Resume: s.resume, Begun: s.begun, Weights: weights, Pixels: s.lower == nil, Keep: s.keep}
+	job.At.Best, job.At.Last = before.Best, before.Last
+	if s.c.Checkpoint >= 0 {
+		job.Save, job.Interval = s.save, cmp.Or(s.c.Checkpoint, 5*time.Minute)
+	}
 	job.Emit = func(e train.Event) {
 		if _, is := e.(train.Done); !is {
 			s.c.Events(e)

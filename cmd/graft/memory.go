@@ -58,8 +58,8 @@ func bytesText(n int64) string {
 // memory prints what a cap makes of a run.
 func (r *report) memory(p graft.Plan) {
 	parts := "whole batches fit"
-	if p.Part < p.Batch {
-		parts = fmt.Sprintf("a batch of %d goes in %d parts of at most %d", p.Batch, (p.Batch+p.Part-1)/p.Part, p.Part)
+	if p.Part < p.Recipe.BatchSize() {
+		parts = fmt.Sprintf("a batch of %d goes in %d parts of at most %d", p.Recipe.BatchSize(), (p.Recipe.BatchSize()+p.Part-1)/p.Part, p.Part)
 	}
 	r.line("memory    at most %s: %s, %s for decoded pictures", bytesText(p.Memory), parts, bytesText(int64(p.CacheBytes)))
 	if p.PartStatistics {

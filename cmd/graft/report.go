@@ -61,6 +61,10 @@ func (r *report) event(e graft.Event) {
 		r.line("note: %s%s", e.Text, examples(e.Paths))
 	case graft.Warning:
 		r.line("warning: %s", e.Text)
+	case graft.Stopped:
+		r.line("stopped after epoch %d: %s", e.Epoch, e.Why)
+	case graft.Resuming:
+		r.line("resumed in epoch %d, after %d batches of it", e.Epoch, e.Batches)
 	case graft.Plan:
 		r.plan(e)
 	case graft.Epoch:
@@ -143,10 +147,6 @@ func (r *report) plan(p graft.Plan) {
 	if r.json {
 		return
 	}
-	groups := fmt.Sprintf("body %g, output layer %g", p.LR, p.LR*p.HeadLRX)
-	if !p.ParamGroups {
-		groups = fmt.Sprintf("%g for all parameters", p.LR)
-	}
 	data := fmt.Sprintf("%s: %d classes (%s); %d training", p.Data, len(p.Classes), list(p.Classes), p.Train)
 	if p.Valid > 0 {
 		data += fmt.Sprintf(", %d validation", p.Valid)
@@ -165,8 +165,13 @@ func (r *report) plan(p graft.Plan) {
 	if p.Freeze != "" {
 		r.line("frozen    %s: %.1f %% of the parameters learn", p.Freeze, 100*float64(p.Trainable)/float64(p.Parameters))
 	}
-	r.line("recipe    %s: %d epochs, batch %d, loss %s over the batch, learning rate %s,", p.Recipe, p.Epochs, p.Batch, p.Loss, groups)
-	r.line("          momentum %g, weight decay %g, seed %d", p.Momentum, p.WeightDecay, p.Seed)
+	for i, text := range recipeLines(p.Recipe, p.Seed) {
+		name := "recipe"
+		if i > 0 {
+			name = ""
+		}
+		r.line("%-9s %s", name, text)
+	}
 	r.line("device    %s, %d MB for the network", p.Device, p.MegabytesEngine)
 	r.line("decoding  %s", p.Decode)
 	if p.Memory > 0 {

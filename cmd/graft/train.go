@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"graft"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // trainFlags are what train and demo take.
@@ -20,6 +22,8 @@ type trainFlags struct {
 	momentum, weightDecay float64
 	cacheMB               int
 	json                  bool
+	settings              graft.Recipe   // what the flags of techniques were set to
+	techniques            *pflag.FlagSet // names of the recipe's settings
 }
 
 func newTrain() *cobra.Command {
@@ -33,7 +37,7 @@ DATA is a folder with train/ and test/ or val/ (each with one folder a class), a
 folders, a .zip or .tar(.gz) of either, a list (.csv or .jsonl with path, label and, if wanted, split and group;
 .txt with a path a line), or a built-in set: clothing (inside the program), hotdog, imagenette, imagenette-160
 (downloaded once). The body learns at --lr, the new output layer at --head-lr-x times that.
-A flag wins over the recipe, the recipe over the default.
+A flag wins over the recipe; graft recipe show NAME prints one, and a file of your own is one too.
 
 --memory caps network, batches and decoded pictures together; resident memory stays below it plus 150 MB. A
 batch that does not fit goes through the network in parts, as equal as can be, whose gradients are added up. For networks
@@ -55,14 +59,18 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p := c.Flags()
 	p.StringVar(&f.c.Model, "model", "resnet18", "network to fine-tune (see graft models)")
 	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors) or a URL")
-	p.StringVar(&f.c.Recipe, "recipe", "plain", "plain; fast: the output layer on kept features, then more of the network; or d2l: the lesson of \"Dive into Deep Learning\"")
-	p.IntVar(&f.c.Epochs, "epochs", 5, "passes over the training pictures")
-	p.IntVar(&f.c.Batch, "batch", 64, "pictures a step")
-	p.Float64Var(&f.c.LR, "lr", 1e-3, "learning rate of the body")
-	p.Float64Var(&f.c.HeadLRX, "head-lr-x", 10, "the output layer's rate is --lr times this")
-	p.Float64Var(&f.momentum, "momentum", 0.9, "of stochastic gradient descent")
-	p.Float64Var(&f.weightDecay, "weight-decay", 1e-3, "L2 penalty")
+	p.StringVar(&f.c.Recipe, "recipe", "", "auto (the default), plain, fast, d2l, scratch (the default with --weights none), or a FILE.toml (see graft recipe)")
+	p.IntVar(&f.c.Epochs, "epochs", 0, "passes over the training pictures (here and below, the default is the recipe's)")
+	p.IntVar(&f.c.Batch, "batch", 0, "pictures a step")
+	p.Float64Var(&f.c.LR, "lr", 0, "learning rate of the body")
+	p.Float64Var(&f.c.HeadLRX, "head-lr-x", 0, "the output layer's rate is --lr times this")
+	p.Float64Var(&f.momentum, "momentum", 0, "of stochastic gradient descent")
+	p.Float64Var(&f.weightDecay, "weight-decay", 0, "L2 penalty")
 	p.BoolVar(&f.c.NoParamGroups, "no-param-groups", false, "one rate for all parameters")
+	f.settings = graft.Recipe{}
+	f.techniques = recipeFlags(&f.settings)
+	p.AddFlagSet(f.techniques)
+	p.DurationVar(&f.c.Checkpoint, "checkpoint", 5*time.Minute, "time between two checkpoints within an epoch; negative writes none")
 	p.StringVar(&f.c.Freeze, "freeze", "", "keep a part as it is: N (the first blocks of graft show MODEL), names, or all but the output layer: all")
 	p.IntVar(&f.c.AugmentCache, "augment-cache", 0, "random crops of each picture that the frozen part sees, in turn (0: the central crop)")
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
@@ -114,7 +122,7 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	for name, v := range map[string]struct {
 		value string
 		of    []string
-	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}, "recipe": {f.c.Recipe, []string{"plain", "fast", "d2l"}}} {
+	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}} {
 		if !slices.Contains(v.of, v.value) {
 			return nil, usageError{fmt.Errorf("--%s %s: there are %s", name, v.value, strings.Join(v.of, ", "))}
 		}
@@ -129,10 +137,45 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	if f.cacheMB == 0 {
 		f.c.CacheBytes = -1
 	}
+	if err := f.adjust(); err != nil {
+		return nil, err
+	}
 	f.c.Command = os.Args
-	ctx, end := newReport(cmd, f.json)
-	f.c.Events = ctx.event
-	run, err := graft.Train(cmd.Context(), f.c)
+	return f.report(cmd, func(events func(graft.Event)) (*graft.Run, error) {
+		f.c.Events = events
+		return graft.Train(cmd.Context(), f.c)
+	})
+}
+
+// adjust has the flags of the recipe's settings win over the recipe, and checks them.
+func (f *trainFlags) adjust() error {
+	r, err := graft.FindRecipe(f.c.Recipe)
+	if err != nil {
+		return usageError{err}
+	}
+	given := map[string]string{}
+	f.techniques.VisitAll(func(g *pflag.Flag) {
+		if g.Changed {
+			given[g.Name] = g.Value.String()
+		}
+	})
+	f.c.Adjust = func(r *graft.Recipe) {
+		set := recipeFlags(r)
+		for name, value := range given {
+			_ = set.Set(name, value) // it was parsed before
+		}
+	}
+	f.c.Adjust(&r)
+	if err := r.Check(); err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
+	}
+	return nil
+}
+
+// report runs a training and prints what happens and what it ended with.
+func (f *trainFlags) report(cmd *cobra.Command, train func(events func(graft.Event)) (*graft.Run, error)) (*graft.Run, error) {
+	r, end := newReport(cmd, f.json)
+	run, err := train(r.event)
 	end()
 	if err != nil {
 		return run, err
@@ -150,7 +193,7 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 			if run.BestEpoch > 0 {
 				kept = fmt.Sprintf("the best model, of epoch %d, is kept", run.BestEpoch)
 			}
-			fmt.Fprintf(os.Stderr, "interrupted: %s in %s\n", kept, run.Dir)
+			fmt.Fprintf(os.Stderr, "interrupted: %s in %s; graft resume %s goes on\n", kept, run.Dir, run.Dir)
 		}
 		return run, errInterrupted
 	}

@@ -110,6 +110,8 @@ type Dataset struct {
 	// Held says that Test was split off by Graft, stratified, from a folder without splits.
 	Held     bool
 	Findings []Finding
+	// Validated says that Valid was split off the training pictures.
+	Validated bool
 	// Fingerprint is a SHA-256 over every file's split, class, path, size and, when
 	// every file was opened, contents.
 	Fingerprint string
@@ -160,6 +162,8 @@ func (d *Dataset) ChosenOn() (Split, string) {
 	switch {
 	case len(d.Valid)+len(d.Test) == 0:
 		return Test, "there are no pictures to choose the best epoch on"
+	case d.Validated && len(d.Test) > 0:
+		return Valid, fmt.Sprintf("the best epoch is chosen on %d of the training pictures, kept apart; the test pictures only report", len(d.Valid))
 	case len(d.Valid) > 0 && len(d.Test) > 0:
 		return Valid, "the best epoch is chosen on the validation pictures; the test pictures only report"
 	case len(d.Valid) > 0:

@@ -17,6 +17,7 @@ type LoaderOptions struct {
 	Preprocess transform.Preprocess
 	Augment    bool   // random crop and flip; else the central crop
 	Shuffle    bool   // a new order each epoch
+	Balance    bool   // with Shuffle: every class equally often
 	Seed       uint64 // of order and augmentation
 	Workers    int    // 0 is one a processor
 	Ahead      int    // batches made before they are asked for; 0 is 2
@@ -93,6 +94,9 @@ func (l *Loader) slots() []*slot {
 
 // order is the sequence of samples in an epoch.
 func (l *Loader) order(epoch int) []int {
+	if l.o.Shuffle && l.o.Balance {
+		return BalancedOrder(len(l.samples), func(i int) int { return l.samples[i].Class }, l.source(epoch, -1))
+	}
 	if l.o.Shuffle {
 		return l.source(epoch, -1).Perm(len(l.samples))
 	}
@@ -126,6 +130,12 @@ type job struct {
 
 // Epoch yields the batches of an epoch. A loader runs one epoch at a time.
 func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
+	return l.EpochFrom(ctx, epoch, 0)
+}
+
+// EpochFrom yields the batches of an epoch from one on, counted from 0, without reading
+// the pictures of those before.
+func (l *Loader) EpochFrom(ctx context.Context, epoch, from int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		if len(l.samples) == 0 {
 			return
@@ -150,8 +160,9 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 				}
 			})
 		}
-		all.Go(func() { l.feed(ctx, l.order(epoch), free, ready, jobs) })
-		for range l.Batches() {
+		order := l.order(epoch)
+		all.Go(func() { l.feed(ctx, order[min(from*l.o.Batch, len(order)):], free, ready, jobs) })
+		for range max(0, l.Batches()-from) {
 			var s *slot
 			select {
 			case s = <-ready:

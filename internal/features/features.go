@@ -145,18 +145,18 @@ func (s *Store) Images() int {
 }
 
 // Batches yields an epoch's samples, in an order that seed and epoch decide where
-// shuffle is set, of variant epoch modulo their number. A batch is valid until the
-// next one is asked for.
-func (s *Store) Batches(n int, shuffle bool, seed uint64) func(ctx context.Context, epoch int) iter.Seq2[*dataset.Batch, error] {
-	return func(ctx context.Context, epoch int) iter.Seq2[*dataset.Batch, error] {
+// shuffle is set and that gives every class its turn where balance is, of variant epoch
+// modulo their number, from a batch on. A batch is valid until the next one is asked for.
+func (s *Store) Batches(n int, shuffle, balance bool, seed uint64) func(ctx context.Context, epoch, from int) iter.Seq2[*dataset.Batch, error] {
+	return func(ctx context.Context, epoch, from int) iter.Seq2[*dataset.Batch, error] {
 		return func(yield func(*dataset.Batch, error) bool) {
 			b := &s.batch
 			if len(b.Index) < n {
 				*b = dataset.Batch{X: make([]float32, n*s.size), Labels: make([]int32, n), Index: make([]int, n)}
 			}
 			variant := epoch % s.variants * s.samples
-			order := rand.New(rand.NewPCG(seed, uint64(epoch))).Perm(s.samples)
-			at := 0
+			order := s.order(balance, rand.New(rand.NewPCG(seed, uint64(epoch))))
+			at, skip := 0, from*n
 			flush := func() bool {
 				whole := *b
 				b.X, b.Labels, b.Index, b.N = b.X[:at*s.size], b.Labels[:at], b.Index[:at], at
@@ -172,6 +172,10 @@ func (s *Store) Batches(n int, shuffle bool, seed uint64) func(ctx context.Conte
 				if !s.made[variant+sample] {
 					continue
 				}
+				if skip > 0 {
+					skip--
+					continue
+				}
 				if err := s.get(variant+sample, b.X[at*s.size:]); err != nil {
 					yield(nil, err)
 					return
@@ -184,6 +188,13 @@ func (s *Store) Batches(n int, shuffle bool, seed uint64) func(ctx context.Conte
 			flush()
 		}
 	}
+}
+
+func (s *Store) order(balance bool, r *rand.Rand) []int {
+	if balance {
+		return dataset.BalancedOrder(s.samples, func(i int) int { return int(s.labels[i]) }, r)
+	}
+	return r.Perm(s.samples)
 }
 
 // A Network is an upper part that trains on features, beside the lower one that

@@ -110,7 +110,7 @@ func TestKept(t *testing.T) {
 				for b := range pictures(n, g.Input().Len(), missing)(t.Context(), epoch%2) {
 					x, labels = append(x, b.X...), append(labels, b.Labels...)
 				}
-				for b, err := range s.Batches(n, false, 1)(t.Context(), epoch) {
+				for b, err := range s.Batches(n, false, false, 1)(t.Context(), epoch, 0) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -148,7 +148,7 @@ func TestOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := func(epoch int, seed uint64) (all []int) {
-		for b, err := range s.Batches(3, true, seed)(t.Context(), epoch) {
+		for b, err := range s.Batches(3, true, false, seed)(t.Context(), epoch, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"graft/internal/train"
 )
 
 // A Config is config.json: everything to run it again, and on what it ran.
@@ -20,6 +22,11 @@ type Config struct {
 	Data     Data     `json:"data"`
 	Settings Settings `json:"settings"`
 	Machine  Machine  `json:"machine"`
+
+	// Full is the recipe with every setting; Call is what the program was asked for: with both a
+	// run is resumed.
+	Full train.Recipe    `json:"full_recipe"`
+	Call json.RawMessage `json:"call,omitempty"`
 }
 
 // Weights says where training began.

@@ -28,6 +28,7 @@ type Done struct {
 	Loss         float64  `json:"loss"`
 	ImagesPerSec float64  `json:"img_s"`
 	Interrupted  bool     `json:"interrupted,omitempty"`
+	Failed       bool     `json:"failed,omitempty"`   // an error ended it
 	HeadAcc      *float64 `json:"head_acc,omitempty"` // recipe fast: the output layer alone
 }
 

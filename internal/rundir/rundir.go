@@ -7,6 +7,7 @@
 //	best.safetensors    the model of the best epoch
 //	model.safetensors   the model of the last epoch
 //	curves.png          loss and accuracy over the epochs
+//	checkpoint/         all that training needs to go on, the newest two
 //
 // Every file appears whole or not at all. The package knows states and
 // metrics; it knows neither engines nor how a run is made.
@@ -43,6 +44,8 @@ type Dir struct {
 	Config  *Config
 	metrics []json.RawMessage
 	epochs  []Epoch
+
+	checkpoints int // written so far
 }
 
 // Check refuses a path that a new run may not take: one that exists, unless
@@ -87,6 +90,9 @@ func Create(path string, force bool, c *Config) (*Dir, error) {
 		if err := os.Remove(filepath.Join(path, ours[i])); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
+	}
+	if err := os.RemoveAll(filepath.Join(path, CheckpointDir)); err != nil {
+		return nil, err
 	}
 	c.Format = Format
 	d := &Dir{Path: path, Config: c}

@@ -57,6 +57,8 @@ type Position struct {
 	Best     *Epoch        `json:"best"`
 	Last     *Epoch        `json:"last"`
 	Head     *Score        `json:"head,omitempty"` // what the output layer reached alone
+	Over     string        `json:"over,omitempty"` // why the phase ends before its epochs do
+	Ends     bool          `json:"ends,omitempty"` // and the run with it
 }
 
 // slots are what a recipe's updates keep besides momentum.

@@ -72,6 +72,7 @@ type Done struct {
 	ImagesPerSec float64
 	Steps        int
 	Interrupted  bool     // the context was cancelled
+	Over         bool     // no phase is to follow
 	Stopped      string   // why it ended before its epochs did, or ""
 	At           Position // where it ended
 }

@@ -101,7 +101,6 @@ type run struct {
 	judging  time.Duration // what the last evaluation took
 	images   int           // trained on, over all epochs
 	busy     time.Duration // spent in training steps, waits for data included
-	over     string        // why training ends before its epochs do
 }
 
 // Run trains. A cancelled context ends it after the step under way, with
@@ -113,11 +112,11 @@ func Run(ctx context.Context, job Job) (Done, error) {
 	}
 	r := newRun(job)
 	var err error
-	for err == nil && ctx.Err() == nil && r.over == "" && r.at.Finished < r.at.Started+r.Recipe.Epochs {
+	for err == nil && ctx.Err() == nil && r.at.Over == "" && !r.late() && r.at.Finished < r.at.Started+r.Recipe.Epochs {
 		err = r.epoch(ctx, r.at.Finished+1)
 	}
-	d := Done{Last: r.at.Last, Best: r.at.Best, Steps: r.at.Step, ImagesPerSec: perSecond(r.images, r.busy), At: r.at, Stopped: r.over}
-	d.At.Spent = r.spent()
+	d := Done{Last: r.at.Last, Best: r.at.Best, Steps: r.at.Step, ImagesPerSec: perSecond(r.images, r.busy), At: r.at, Stopped: r.at.Over}
+	d.At.Spent, d.Over = r.spent(), r.at.Ends
 	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		d.Interrupted, err = true, nil
 		if r.Save != nil {
@@ -125,6 +124,9 @@ func Run(ctx context.Context, job Job) (Done, error) {
 		}
 	}
 	if err == nil {
+		if r.Recipe.EMA != 0 && !d.Interrupted {
+			r.Net.Swap() // what was judged is what there is
+		}
 		r.Emit(d)
 	}
 	return d, err
@@ -159,7 +161,7 @@ func newRun(job Job) *run {
 	if r.schedule == nil {
 		r.schedule = c.schedule(perEpoch)
 	}
-	r.at.Started, r.at.Step, r.at.Batches, r.at.Plateau = r.at.Finished, 0, 0, Plateau{}
+	r.at.Started, r.at.Step, r.at.Batches, r.at.Plateau, r.at.Over = r.at.Finished, 0, 0, Plateau{}, ""
 	if job.Resume != nil {
 		r.restore(job.Resume)
 	} else if c.EMA != 0 {
@@ -264,9 +266,9 @@ func (r *run) decide(e *Epoch) {
 	}
 	switch {
 	case c.TargetAccuracy > 0 && e.held().Accuracy >= c.TargetAccuracy:
-		r.over = fmt.Sprintf("the held-out accuracy reached %g", c.TargetAccuracy)
+		r.at.Over, r.at.Ends = fmt.Sprintf("the held-out accuracy reached %g", c.TargetAccuracy), true
 	case c.Patience > 0 && e.Epoch-since >= c.Patience:
-		r.over = fmt.Sprintf("%d epochs were no better", c.Patience)
+		r.at.Over = fmt.Sprintf("%d epochs were no better", c.Patience)
 	}
 }
 
@@ -306,7 +308,7 @@ func (r *run) trainEpoch(ctx context.Context, e *Epoch) error {
 	took := time.Since(started)
 	r.busy += took
 	e.ImagesPerSec = perSecond(r.at.Images-before, took)
-	if r.at.Images == 0 && ctx.Err() == nil && r.over == "" {
+	if r.at.Images == 0 && ctx.Err() == nil && r.at.Over == "" {
 		return fmt.Errorf("there is no training picture")
 	}
 	return nil
@@ -323,9 +325,9 @@ func (e *Epoch) report(at Position) {
 // evaluation that is to come included.
 func (r *run) late() bool {
 	if r.Recipe.Time > 0 && r.spent()+r.judging >= r.Recipe.Time {
-		r.over = fmt.Sprintf("%v were over", r.Recipe.Time)
+		r.at.Over, r.at.Ends = fmt.Sprintf("%v were over", r.Recipe.Time), true
 	}
-	return r.over != ""
+	return r.at.Over != ""
 }
 
 // batch is one step and what it adds to the epoch.

@@ -26,13 +26,13 @@ type Recipe struct {
 	Gamma      float64 `toml:"gamma" json:"gamma,omitempty"`                   // schedules step and plateau: what a drop multiplies the rate by
 	Plateau    int     `toml:"plateau-epochs" json:"plateau_epochs,omitempty"` // schedule plateau: epochs without a smaller held-out loss before a drop
 
-	Optimiser string  `toml:"optimiser" json:"optimiser"` // sgd or adamw
-	Momentum  float64 `toml:"momentum" json:"momentum"`   // of adamw beta1
-	Nesterov  bool    `toml:"nesterov" json:"nesterov,omitempty"`
-	Beta2     float64 `toml:"beta2" json:"beta2,omitempty"` // adamw
-	Eps       float64 `toml:"eps" json:"eps,omitempty"`     // adamw
-	Clip      float64 `toml:"clip" json:"clip,omitempty"`   // the most that the norm of all gradients may be; 0 is no limit
-	EMA       float64 `toml:"ema" json:"ema,omitempty"`     // decay of the moving average of the weights, which is then what is judged and kept
+	Optimiser string  `toml:"optimiser" json:"optimiser"`         // sgd or adamw
+	Momentum  float64 `toml:"momentum" json:"momentum"`           // of adamw beta1
+	Nesterov  bool    `toml:"nesterov" json:"nesterov,omitempty"` // sgd
+	Beta2     float64 `toml:"beta2" json:"beta2,omitempty"`       // adamw
+	Eps       float64 `toml:"eps" json:"eps,omitempty"`           // adamw
+	Clip      float64 `toml:"clip" json:"clip,omitempty"`         // the most that the norm of all gradients may be; 0 is no limit
+	EMA       float64 `toml:"ema" json:"ema,omitempty"`           // decay of the moving average of the weights, which is then what is judged and kept
 
 	WeightDecay    float64  `toml:"weight-decay" json:"weight_decay"`
 	NormDecay      bool     `toml:"norm-decay" json:"norm_decay"` // decay biases and batch norms too
@@ -105,7 +105,7 @@ func (r Recipe) Check() error {
 		{r.Beta2 >= 0 && r.Beta2 < 1, fmt.Sprintf("beta2 is %g, must be at least 0 and below 1 (0.999 is usual)", r.Beta2)},
 		{r.Eps >= 0, fmt.Sprintf("eps is %g, must be at least 0", r.Eps)},
 		{r.Optimiser == "" || r.Optimiser == "sgd" || r.Optimiser == "adamw", fmt.Sprintf("optimiser is %q: there are sgd and adamw", r.Optimiser)},
-		{!r.Nesterov || r.Optimiser != "adamw" && r.Momentum > 0, "nesterov needs the optimiser sgd, with momentum"},
+		{!r.Nesterov || r.Optimiser == "adamw" || r.Momentum > 0, "nesterov needs a momentum above 0"},
 		{r.WeightDecay >= 0 && r.WeightDecay <= 1e6, fmt.Sprintf("weight-decay is %g, must be at least 0", r.WeightDecay)},
 		{r.L2SP >= 0 && r.L2SP <= 1e6, fmt.Sprintf("l2-sp is %g, must be at least 0", r.L2SP)},
 		{r.Clip >= 0, fmt.Sprintf("clip is %g, must be above 0, or 0 for no limit", r.Clip)},
