@@ -87,6 +87,8 @@ var avx512Half = &Set{
 	WinoOutput:      winoOutputAVX512Half,
 	WinoGradOutput:  winoGradOutputAVX512Half,
 	SGD:             sgdAVX512,
+	AdamW:           adamWAVX512,
+	Blend:           blendAVX512,
 	Transpose:       transposeAVX512,
 	WinoWeight:      winoWeightAVX512,
 	WinoGradWeight:  winoGradWeightAVX512,
