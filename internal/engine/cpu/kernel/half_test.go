@@ -159,7 +159,8 @@ var halfKernels = []struct {
 }
 
 // TestHalf holds the kernels over rows of bfloat16 to the Set's over the same rows
-// widened, bit for bit once those are rounded.
+// widened: bit for bit once those are rounded, but where a sigmoid of less precision
+// can round the other way.
 func TestHalf(t *testing.T) {
 	for _, k := range halfKernels {
 		t.Run(k.name, func(t *testing.T) {
@@ -176,6 +177,7 @@ func TestHalf(t *testing.T) {
 				if k.acts {
 					half.act = Act(rapid.IntRange(int(ReLU), int(Sigmoid)).Draw(t, "act"))
 				}
+				smooth := k.acts && half.act >= SiLU
 				scratch := make([]float32, WinoScratch/4)
 				half.scratch = unsafe.Pointer(&scratch[0])
 				wide := *half
@@ -210,7 +212,8 @@ func TestHalf(t *testing.T) {
 				for m := k.in; m < len(narrow); m++ {
 					for i := range n {
 						for j, v := range wordsAt(unsafe.Pointer(&narrow[m].row(i)[0]), c) {
-							if w := round(widened[m].row(i)[j]); v != w {
+							wide := widened[m].row(i)[j]
+							if w := round(wide); v != w && !(smooth && nearly(math.Float32frombits(uint32(v)<<16), wide, 1)) {
 								t.Fatalf("output %d [%d][%d] is %#x, want %#x", m-k.in, i, j, v, w)
 							}
 						}
@@ -218,7 +221,7 @@ func TestHalf(t *testing.T) {
 				}
 				for m := range sums {
 					for j, v := range sums[m].row(0) {
-						if math.Float32bits(v) != math.Float32bits(want[m].row(0)[j]) {
+						if w := want[m].row(0)[j]; math.Float32bits(v) != math.Float32bits(w) && !(smooth && nearly(v, w, n)) {
 							t.Fatalf("sum %d [%d] is %g, want %g", m, j, v, want[m].row(0)[j])
 						}
 					}
@@ -226,6 +229,12 @@ func TestHalf(t *testing.T) {
 			})
 		})
 	}
+}
+
+// nearly compares sums of n values, of ordinary size, that a sigmoid of less precision and
+// rounding to bfloat16 may move.
+func nearly(got, want float32, n int) bool {
+	return math.Abs(float64(got-want)) <= math.Abs(float64(want))/128+2e-3*float64(n)
 }
 
 // TestHalfTile holds Half's Tile to BF16's, with output and addition widened.
