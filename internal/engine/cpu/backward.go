@@ -289,8 +289,7 @@ func (t *training) scaleInput(i int) {
 // maxPoolGrad plans the input gradient of MaxPool, node i.
 func (t *training) maxPoolGrad(i int, dx, dy *tensor) *maxPoolGradTask {
 	pool := t.g.Nodes[i].Of
-	wins := t.wins[pool].invert(dx.pixels())
-	tables := wins.tables(func(t []int32, pixel int) []int32 { return append(t, int32(pixel*dx.stride)) },
+	tables := outputWindows(dx, dy, t.g.Nodes[pool].Window).invert(dx.pixels()).tables(func(t []int32, pixel int) []int32 { return append(t, int32(pixel*dx.stride)) },
 		func(t []int32, pixel int32, place uint8) []int32 {
 			return append(t, pixel*int32(dy.stride), pixel*int32(dy.cp), int32(place))
 		})

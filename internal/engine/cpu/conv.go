@@ -75,7 +75,7 @@ func (t *gatherTask) run(w *worker, item, n int) {
 	if len(t.classes[c].taps) == 0 {
 		t.untouched(w, &t.classes[c], m0, m1)
 	} else {
-		t.tiles(w, &t.classes[c], m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0))
+		t.tiles(w, &t.classes[c], m0, m1, p0, p1, t.in.open(w, 0, m0, m1-m0), t.out.addr())
 	}
 	t.finish(w, own, m0, m1, p0, p1)
 }
@@ -113,10 +113,10 @@ func (t *gatherTask) activate(m0, m1, p0, p1 int) {
 	t.set.Activate(y, t.out.stride, y, t.out.stride, m1-m0, min(p1*t.set.NR, t.out.cp)-c0, t.act)
 }
 
-// tiles computes output pixels [m0, m1) of a class for panels [p0, p1); in is where
-// the input starts.
-func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int, in uintptr) {
-	t.table(w, c, m0, m1, in, t.in.bytes)
+// tiles computes output pixels [m0, m1) of a class for panels [p0, p1); in and out are
+// where input and output start.
+func (t *gatherTask) tiles(w *worker, c *class, m0, m1, p0, p1 int, in, out uintptr) {
+	t.table(w, c, m0, m1, in, t.in.bytes, out)
 	t.panelTiles(w, c, m0, m1, p0, p1)
 }
 
@@ -169,14 +169,14 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 
 // table fills the worker's row tables for pixels [m0, m1): the tiles one after
 // another, each with a line of row addresses and a weight offset for every tap.
-// The input lies at base, sample bytes a sample.
-func (t *gatherTask) table(w *worker, c *class, m0, m1 int, base uintptr, sample int) {
+// The input lies at base, sample bytes a sample, the output at out.
+func (t *gatherTask) table(w *worker, c *class, m0, m1 int, base uintptr, sample int, out uintptr) {
 	taps := len(c.taps)
 	rows := t.set.Rows
 	zero := uintptr(t.zeros)
 	img, px := m0/c.count, m0%c.count
 	from := base + uintptr(img*sample)
-	to := t.out.addr() + uintptr(img*t.out.bytes)
+	to := out + uintptr(img*t.out.bytes)
 	at, v := 0, 0
 	for m := m0; m < m1; {
 		for rows[v] > m1-m {

@@ -13,9 +13,10 @@ import (
 // and a ReLU into its epilogue.
 type inference struct {
 	*lowering
-	fused map[int]bool
-	ends  map[int]chain
-	fold  []task // runs after the weights have changed
+	fused  map[int]bool
+	pooled map[int]bool // MaxPools that run as part of the convolution before
+	ends   map[int]chain
+	fold   []task // runs after the weights have changed
 }
 
 // A chain is a convolution or linear layer with what runs as part of it.
@@ -27,7 +28,7 @@ type chain struct {
 
 func lowerInference(net *network, g *graph.Graph) *inference {
 	g = bypass(g)
-	t := &inference{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]chain{}}
+	t := &inference{lowering: newLowering(net, g), fused: map[int]bool{}, pooled: map[int]bool{}, ends: map[int]chain{}}
 	t.house()
 	for i := range g.Nodes {
 		if op := g.Nodes[i].Op; op == graph.Conv || op == graph.Linear {
@@ -99,7 +100,9 @@ func (t *inference) forward(i int) {
 	case graph.BatchNorm:
 		t.norm(i)
 	case graph.MaxPool:
-		t.maxPool(i)
+		if !t.pooled[i] {
+			t.emitMaxPool(i)
+		}
 	case graph.Dropout, graph.StochasticDepth:
 		// nobody reads it: see bypass
 	default:
@@ -114,7 +117,18 @@ func (t *inference) chain(i int, c chain) {
 		t.depthwiseChain(i, c)
 		return
 	}
-	g := t.gather(n, t.out(i))
+	pool := t.stem(c.conv, i)
+	if _, _, clamps := limits(c.act); !clamps || c.residual != 0 {
+		pool = 0
+	}
+	var out *tensor
+	if pool != 0 {
+		out = t.unstored(i)
+		t.pooled[pool] = true
+	} else {
+		out = t.out(i)
+	}
+	g := t.gather(n, out)
 	if c.residual != 0 {
 		g.add = t.value[c.residual]
 	}
@@ -154,7 +168,11 @@ func (t *inference) chain(i int, c chain) {
 		} else if dst != nil {
 			t.p.bound = append(t.p.bound, func() { g.weights = dst.base })
 		}
-		t.emitGather(g)
+		if pool != 0 {
+			t.emitStem(g, pool)
+		} else {
+			t.emitGather(g)
+		}
 	}
 	if norm != nil {
 		t.fold = append(t.fold, &foldTask{set: t.wide, src: src, dst: dst, panels: lay.panels, rows: rows, nr: lay.nr, state: norm, zero: t.net.zeroPanel})

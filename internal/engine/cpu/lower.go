@@ -247,17 +247,23 @@ func (l *lowering) simple(i int) {
 	}
 }
 
-// maxPool lowers a pooling and returns where its maxima are noted.
-func (l *lowering) maxPool(i int) (args *tensor, wins *windows) {
-	n := &l.g.Nodes[i]
-	x, y := l.in(n, 0), l.out(i)
-	args = l.p.raw(n.Name+".args", y.pixels()*y.cp)
-	wins = outputWindows(x, y, n.Window)
-	tables := wins.tables(func(t []int32, pixel int) []int32 {
+// maxPool plans a pooling of x. Only a training step notes where the maxima were.
+func (l *lowering) maxPool(i int, x *tensor) *maxPoolTask {
+	n, y := &l.g.Nodes[i], l.out(i)
+	tables := outputWindows(x, y, n.Window).tables(func(t []int32, pixel int) []int32 {
 		return append(t, int32(pixel*y.stride), int32(pixel*y.cp))
 	}, func(t []int32, pixel int32, _ uint8) []int32 { return append(t, pixel*int32(x.stride)) })
-	l.p.emit(&maxPoolTask{l.chunked(y), y, x, args, tables}, y, x, args)
-	return args, wins
+	t := &maxPoolTask{l.chunked(y), y, x, nil, tables}
+	if l.g.Loss != 0 {
+		t.args = l.p.raw(n.Name+".args", y.pixels()*y.cp)
+	}
+	return t
+}
+
+func (l *lowering) emitMaxPool(i int) *maxPoolTask {
+	t := l.maxPool(i, l.in(&l.g.Nodes[i], 0))
+	l.p.emit(t, t.y, t.x, t.args)
+	return t
 }
 
 // normParams are views of a BatchNorm's parameters in the network.

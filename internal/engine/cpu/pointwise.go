@@ -29,7 +29,7 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		m0 := b * g.block
 		m1 := min(m0+g.block, total)
 		dy := g.in.open(w, 0, m0, m1-m0)
-		g.tiles(w, c, m0, m1, 0, g.panels, dy)
+		g.tiles(w, c, m0, m1, 0, g.panels, dy, g.out.addr())
 		g.after.columns(w, b, m0, m1-m0, 0, g.out.cp)
 		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
 	}

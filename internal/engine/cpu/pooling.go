@@ -125,16 +125,22 @@ func (t *maxPoolTask) run(_ *worker, i, n int) {
 	px, in := t.y.pixels(), t.x.pixels()
 	eachSample(px, m0, rows, func(sample, at, n int) {
 		p0 := m0 + at - sample*px
-		var args unsafe.Pointer
-		if t.args != nil {
-			args = unsafe.Add(t.args.base, sample*px*t.y.cp)
-		}
-		for _, table := range t.tables {
-			if rows, count := table.cut(p0, p0+n); count > 0 {
-				t.set.MaxPool(t.y.row(sample*px), args, t.x.row(sample*in), rows, count, table.n, t.y.cp)
-			}
-		}
+		t.sample(sample, p0, p0+n, t.x.row(sample*in))
 	})
+}
+
+// sample computes pixels [p0, p1) of a sample, whose input starts at x.
+func (t *maxPoolTask) sample(sample, p0, p1 int, x unsafe.Pointer) {
+	first := sample * t.y.pixels()
+	var args unsafe.Pointer
+	if t.args != nil {
+		args = unsafe.Add(t.args.base, first*t.y.cp)
+	}
+	for _, table := range t.tables {
+		if rows, count := table.cut(p0, p1); count > 0 {
+			t.set.MaxPool(t.y.row(first), args, x, rows, count, table.n, t.y.cp)
+		}
+	}
 }
 
 // A maxPoolGradTask gathers, for each input pixel, the gradients of the windows

@@ -176,6 +176,8 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 		return "", false
 	case *gatherTask:
 		return net.directName(g, node) + " " + tile + bf16(t.in), true
+	case *stemTask:
+		return net.directName(g, node) + " " + tile + bf16(t.conv.in) + ", maxPool", true
 	case *pointwiseBackTask:
 		return "input gradient and outer products together " + tile + bf16(t.input.in), true
 	case *depthwiseTask:

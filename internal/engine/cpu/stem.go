@@ -1,9 +1,88 @@
 package cpu
 
-import "graft/internal/graph"
+import (
+	"unsafe"
+
+	"graft/internal/graph"
+)
 
 // The first layer and the pooling behind it have the largest maps of a network. What
 // lies between them is not stored where nobody else reads it.
+
+// stemBytes is about how much of the first layer's output a worker keeps: half of a
+// second-level cache.
+const stemBytes = 512 << 10
+
+// A stemTask is a convolution of the pictures and the max pooling behind it, by bands of
+// lines: the convolution's lines stay in a worker's memory. Those that two bands share
+// are computed twice.
+type stemTask struct {
+	conv   *gatherTask
+	pool   *maxPoolTask
+	window graph.Window
+	band   int // lines of the pooling's output
+}
+
+func (t *stemTask) bands() int { return (t.pool.y.h + t.band - 1) / t.band }
+
+func (t *stemTask) items(n int) int { return n * t.bands() }
+
+// lines are those of the convolution that lines [l0, l1) of the pooling read.
+func (t *stemTask) lines(l0, l1 int) (top, bottom int) {
+	top = l0*t.window.Stride - t.window.Pad
+	return max(top, 0), min((l1-1)*t.window.Stride-t.window.Pad+t.window.Kernel, t.pool.x.h)
+}
+
+func (t *stemTask) run(w *worker, item, _ int) {
+	c, x, y := t.conv, t.pool.x, t.pool.y
+	sample, l0 := item/t.bands(), item%t.bands()*t.band
+	l1 := min(l0+t.band, y.h)
+	top, bottom := t.lines(l0, l1)
+	first := uintptr(unsafe.Pointer(&w.slots[0][0])) - uintptr(top*x.w*x.stride) // of the sample
+	out := first - uintptr(sample*x.bytes)
+	m1 := sample*x.pixels() + bottom*x.w
+	for m := sample*x.pixels() + top*x.w; m < m1; m += c.block {
+		c.tiles(w, &c.classes[0], m, min(m+c.block, m1), 0, c.panels, c.in.addr(), out)
+	}
+	t.pool.sample(sample, l0*y.w, l1*y.w, address(first))
+}
+
+// stem is the MaxPool that a convolution of the pictures and what is fused with it, which
+// node end completes, run together with, or 0.
+func (l *lowering) stem(conv, end int) int {
+	n := &l.g.Nodes[conv]
+	pool := l.only(end, graph.MaxPool)
+	if n.Op != graph.Conv || n.In[0] != 0 || l.homes[end] != nil || pool == 0 {
+		return 0
+	}
+	return pool
+}
+
+// emitStem adds the task for a convolution c and pool, and returns the pooling's part.
+func (l *lowering) emitStem(c *gatherTask, pool int) *maxPoolTask {
+	w, out := l.g.Nodes[pool].Window, c.out
+	t := &stemTask{conv: c, pool: l.maxPool(pool, out), window: w}
+	lines := stemBytes / (out.w * out.stride)
+	t.band = max(1, (lines-w.Kernel)/w.Stride+1)
+	t.band = (t.pool.y.h + t.bands() - 1) / t.bands()
+	most := 0
+	for l0 := 0; l0 < t.pool.y.h; l0 += t.band {
+		top, bottom := t.lines(l0, min(l0+t.band, t.pool.y.h))
+		most = max(most, bottom-top)
+	}
+	rows, outs := c.tableSize()
+	l.net.tableRows, l.net.tableOut = max(l.net.tableRows, rows), max(l.net.tableOut, outs)
+	l.net.zeroFloats = max(l.net.zeroFloats, c.k)
+	l.net.slotFloats = max(l.net.slotFloats, most*out.w*out.stride/4)
+	l.p.emit(t, c.in, t.pool.y, t.pool.args)
+	return t.pool
+}
+
+// unstored makes the tensor of a value that only its own task reads.
+func (l *lowering) unstored(i int) *tensor {
+	n := &l.g.Nodes[i]
+	return l.virtual(n.Name, n.Out, &virtual{set: l.set})
+}
 
 // poolVirtual reports whether what MaxPool's input gradient, node i, makes is read by
 // the weight's gradient of a convolution of the pictures alone, behind a ReLU.

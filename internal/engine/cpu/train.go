@@ -13,7 +13,6 @@ type training struct {
 	ends      map[int]fusedNorm
 	states    map[int]*normState
 	args      map[int]*tensor
-	wins      map[int]*windows
 	grads     []gradient
 	producers map[*tensor]*producer
 	deferred  map[int]bool           // convolutions whose gradients run together
@@ -33,7 +32,7 @@ type fusedNorm struct {
 
 func lowerStep(net *network, g *graph.Graph) *training {
 	t := &training{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]fusedNorm{},
-		states: map[int]*normState{}, args: map[int]*tensor{}, wins: map[int]*windows{}, masked: map[int]bool{},
+		states: map[int]*normState{}, args: map[int]*tensor{}, masked: map[int]bool{},
 		producers: map[*tensor]*producer{}, wholeSums: map[*tensor]*partials{}, deferred: map[int]bool{},
 		grads: make([]gradient, len(g.Nodes)), packed: map[int]*transposeTask{}}
 	t.house()
@@ -109,7 +108,9 @@ func (t *training) forward(i int) {
 		}
 		t.conv(i)
 	case graph.MaxPool:
-		t.args[i], t.wins[i] = t.maxPool(i)
+		if t.args[i] == nil { // else it ran as part of the convolution before
+			t.args[i] = t.emitMaxPool(i).args
+		}
 	case graph.StochasticDepth:
 		x, y := t.in(n, 0), t.out(i)
 		t.stochasticDepth(n, i, y, x)
@@ -129,6 +130,16 @@ func (t *training) conv(i int) {
 	if relu := t.only(i, graph.ReLU); relu != 0 {
 		end, lo = relu, 0
 		t.fused[relu] = true
+	}
+	if pool := t.stem(i, end); pool != 0 {
+		t.value[end] = t.unstored(end)
+		c := t.gather(n, t.value[end])
+		c.lo = lo
+		if c.in.value == 2 {
+			t.pack = append(t.pack, t.halve(c, n.Window.Kernel))
+		}
+		t.args[pool] = t.emitStem(c, pool).args
+		return
 	}
 	c := t.gather(n, t.out(end))
 	c.lo = lo
