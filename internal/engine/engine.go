@@ -196,19 +196,18 @@ func DropoutKey(seed uint64, node int) uint64 { return mix(seed ^ mix(uint64(nod
 
 // Keep reports whether dropout keeps value i of a node's output, counted over
 // the whole batch in NHWC order: with probability 1-p, by a hash of the key and
-// i, so that it depends on no order of evaluation.
+// i, so that it depends on no order of evaluation. The hash is of 32 bits, for
+// vector units: hash-prospector's mix of two multiplications, with the key's upper
+// half between them.
 func Keep(key uint64, i int, p float64) bool {
-	return KeepMask(key, i, KeepLimit(p)) != 0
+	h := uint32(i) + uint32(key)
+	h = (h ^ h>>16) * 0x21f0aaad
+	h = (h ^ h>>15 ^ uint32(key>>32)) * 0x735a2d97
+	return h^h>>15 >= uint32(KeepLimit(p))
 }
 
-// KeepLimit is what KeepMask needs of the probability p.
-func KeepLimit(p float64) int64 { return int64(p * (1 << 32)) }
-
-// KeepMask is Keep as a mask, all ones or 0, for loops that a branch on chance
-// would slow down.
-func KeepMask(key uint64, i int, limit int64) uint32 {
-	return ^uint32((int64(mix(key+uint64(i))>>32) - limit) >> 63)
-}
+// KeepLimit is what the hash of a value kept is not less than.
+func KeepLimit(p float64) int { return int(min(p*(1<<32), 1<<32-1)) }
 
 // mix is the step and finaliser of SplitMix64 (Steele, Lea, Flood 2014).
 func mix(x uint64) uint64 {

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"unsafe"
 
 	"graft/internal/engine"
@@ -96,27 +95,11 @@ type dropoutTask struct {
 	net  *network
 }
 
-func (t *dropoutTask) run(w *worker, i, n int) {
+func (t *dropoutTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	key := engine.DropoutKey(t.net.seed, t.node)
-	scale := float32(1 / (1 - t.p))
-	c, limit := t.x.c, engine.KeepLimit(t.p)
-	first, half := t.net.first*t.pixels*c, t.x.value == 2
-	for m := m0; m < m0+rows; m++ {
-		x := unsafe.Slice((*float32)(t.x.row(m)), t.x.cp)
-		y := unsafe.Slice((*float32)(t.y.row(m)), t.x.cp)
-		if half {
-			x, y = w.scratch, w.scratch[:t.x.cp]
-			t.set.BF16.WidenRows(unsafe.Pointer(&x[0]), 0, t.x.row(m), 0, 1, t.x.cp)
-		}
-		for j := range c {
-			y[j] = math.Float32frombits(math.Float32bits(x[j]*scale) & engine.KeepMask(key, first+m*c+j, limit))
-		}
-		clear(y[c:])
-		if half {
-			t.set.BF16.RoundRows(t.y.row(m), 0, unsafe.Pointer(&y[0]), 0, 1, t.x.cp)
-		}
-	}
+	first := (t.net.first*t.pixels + m0) * t.x.c
+	t.set.Dropout(t.y.row(m0), t.y.stride, t.x.row(m0), t.x.stride, rows, t.x.cp, first, t.x.c, int(key), engine.KeepLimit(t.p), float32(1/(1-t.p)))
 }
 
 // A depthTask is stochastic depth: it zeroes or scales whole samples by a hash of

@@ -95,6 +95,20 @@ func reluGrad(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.P
 	}
 }
 
+func dropout(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, first, step, key, limit int, scale float32) {
+	for i := range rows {
+		out, in := row(y, ys, i, c), row(x, xs, i, c)
+		for j, v := range in {
+			h := uint32(first+i*step+j) + uint32(key)
+			h = (h ^ h>>16) * 0x21f0aaad
+			h = (h ^ h>>15 ^ uint32(key>>32)) * 0x735a2d97
+			if out[j] = v * scale; h^h>>15 < uint32(limit) {
+				out[j] = 0
+			}
+		}
+	}
+}
+
 func addRows(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows, c int) {
 	for i := range rows {
 		out, fa, fb := row(y, ys, i, c), row(a, as, i, c), row(b, bs, i, c)

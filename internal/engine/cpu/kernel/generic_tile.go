@@ -20,6 +20,7 @@ var generic = &Set{
 	NormGradSums:    normGradSums,
 	NormGrad:        normGrad,
 	ReluGrad:        reluGrad,
+	Dropout:         dropout,
 	AddRows:         addRows,
 	ClampRows:       clampRows,
 	Activate:        activate,

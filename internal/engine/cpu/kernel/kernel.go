@@ -78,6 +78,15 @@ type Set struct {
 	//	dx[i][j] = z[i][j] > 0 ? dy[i][j] : 0
 	ReluGrad func(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows, c int)
 
+	// Dropout zeroes or scales values by a hash of their number, which is first + i*step + j
+	// for that of row i and channel j; all of it modulo 2^32. y may alias x.
+	//
+	//	h = number + key
+	//	h = (h ^ h>>16) * 0x21f0aaad
+	//	h = (h ^ h>>15 ^ key>>32) * 0x735a2d97
+	//	y[i][j] = h ^ h>>15 >= limit ? x[i][j]*scale : 0
+	Dropout func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, first, step, key, limit int, scale float32)
+
 	// AddRows adds. y may alias a or b.
 	//
 	//	y[i][j] = a[i][j] + b[i][j]

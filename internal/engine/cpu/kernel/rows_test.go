@@ -224,6 +224,33 @@ func TestReluGrad(t *testing.T) {
 	})
 }
 
+func TestDropout(t *testing.T) {
+	eachSetRapid(t, func(t *rapid.T, set *Set) {
+		s := newScope(t)
+		rows, c := drawShape(t)
+		x, y := s.in(rows, c, gap(t, "x gap")), s.out(rows, c, gap(t, "y gap"))
+		first, step := rapid.IntRange(0, 1<<33).Draw(t, "first"), c-rapid.IntRange(0, 7).Draw(t, "padding")
+		key, limit := int(rapid.Uint64().Draw(t, "key")), rapid.IntRange(0, 1<<32-1).Draw(t, "limit")
+		run := func(y *matrix) {
+			set.Dropout(y.ptr(), y.bytes(), x.ptr(), x.bytes(), rows, c, first, step, key, limit, 1.25)
+		}
+		s.run(func() { run(y) })
+		for i := range rows {
+			for j := range c {
+				h := uint32(first+i*step+j) + uint32(key)
+				h = (h ^ h>>16) * 0x21f0aaad
+				h = (h ^ h>>15 ^ uint32(uint64(key)>>32)) * 0x735a2d97
+				want := 0.0
+				if h^h>>15 >= uint32(limit) {
+					want = x.at(i, j) * 1.25
+				}
+				near(t, "y", i, j, y.row(i)[j], want, 1, math.Abs(want))
+			}
+		}
+		aliased(t, y, x, run)
+	})
+}
+
 func TestPlainRows(t *testing.T) {
 	eachSetRapid(t, func(t *rapid.T, set *Set) {
 		s := newScope(t)

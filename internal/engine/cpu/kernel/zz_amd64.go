@@ -17,6 +17,7 @@ var avx512 = &Set{
 	NormGradSums:    normGradSumsAVX512,
 	NormGrad:        normGradAVX512,
 	ReluGrad:        reluGradAVX512,
+	Dropout:         dropoutAVX512,
 	AddRows:         addRowsAVX512,
 	ClampRows:       clampRowsAVX512,
 	Activate:        activateAVX512,
@@ -84,6 +85,9 @@ func normGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z un
 
 //go:noescape
 func reluGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows int, c int)
+
+//go:noescape
+func dropoutAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, first int, step int, key int, limit int, scale float32)
 
 //go:noescape
 func addRowsAVX512(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
@@ -176,6 +180,7 @@ var avx2 = &Set{
 	NormGradSums:    normGradSumsAVX2,
 	NormGrad:        normGradAVX2,
 	ReluGrad:        reluGradAVX2,
+	Dropout:         dropoutAVX2,
 	AddRows:         addRowsAVX2,
 	ClampRows:       clampRowsAVX2,
 	Activate:        activateAVX2,
@@ -240,6 +245,9 @@ func normGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsa
 
 //go:noescape
 func reluGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows int, c int)
+
+//go:noescape
+func dropoutAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, first int, step int, key int, limit int, scale float32)
 
 //go:noescape
 func addRowsAVX2(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)

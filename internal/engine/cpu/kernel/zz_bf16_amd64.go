@@ -67,6 +67,7 @@ var avx512Half = &Set{
 	NormGradSums:    normGradSumsAVX512Half,
 	NormGrad:        normGradAVX512Half,
 	ReluGrad:        reluGradAVX512Half,
+	Dropout:         dropoutAVX512Half,
 	AddRows:         addRowsAVX512Half,
 	ClampRows:       clampRowsAVX512Half,
 	Activate:        activateAVX512Half,
@@ -125,6 +126,9 @@ func normGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, 
 
 //go:noescape
 func reluGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int, rows int, c int)
+
+//go:noescape
+func dropoutAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, first int, step int, key int, limit int, scale float32)
 
 //go:noescape
 func addRowsAVX512Half(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)

@@ -65,6 +65,7 @@ var kernels = map[string]func(*asm){
 	"NormGradSums":    (*asm).normGradSums,
 	"NormGrad":        (*asm).normGrad,
 	"ReluGrad":        (*asm).reluGrad,
+	"Dropout":         (*asm).dropout,
 	"AddRows":         (*asm).addRows,
 	"ClampRows":       (*asm).clampRows,
 	"Activate":        (*asm).activate,

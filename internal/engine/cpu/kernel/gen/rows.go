@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // Register numbers below leave the low ones to data and take the high ones, from
 // regs-1 down, for constants.
 
@@ -199,6 +201,68 @@ func (a *asm) reluGrad() {
 			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
+}
+
+// dropout is in instructions that both instruction sets have, so in the first 16
+// registers. R9 holds the number of a row's first value.
+func (a *asm) dropout() {
+	const scale, limit, first, second, high, base, lanes, number = 15, 14, 13, 12, 11, 10, 9, 8
+	y := ymm.r
+	fill := func(r int) {
+		a.op("VMOVD", "AX", scalar.r(r))
+		a.op("VPBROADCASTD", scalar.r(r), y(r))
+	}
+	constant := func(v uint32, r int) {
+		a.op("MOVL", fmt.Sprintf("$%#x", v), "AX")
+		fill(r)
+	}
+	a.op("VBROADCASTSS", a.arg("scale"), y(scale))
+	a.op("VPBROADCASTD", a.arg("limit"), y(limit))
+	constant(0x21f0aaad, first)
+	constant(0x735a2d97, second)
+	constant(uint32(ymm.lanes), lanes)
+	a.get("key", "AX")
+	a.op("SHRQ", 32, "AX")
+	fill(high)
+	a.op("MOVQ", "$0x0706050403020100", "AX")
+	a.op("VMOVQ", "AX", scalar.r(base))
+	a.op("VPMOVZXBD", scalar.r(base), y(base))
+	a.op("VPBROADCASTD", a.arg("key"), y(number))
+	a.op("VPADDD", y(number), y(base), y(base))
+	a.get("y", "DI", "x", "SI", "rows", "DX", "first", "R9")
+	a.mark("row")
+	a.op("VMOVD", "R9", scalar.r(number))
+	a.op("VPBROADCASTD", scalar.r(number), y(number))
+	a.op("VPADDD", y(base), y(number), y(number))
+	a.op("XORL", "BX", "BX")
+	a.get("c", "CX")
+	a.rowBytes("CX")
+	a.blocks("CX", a.stream, func(b block) {
+		for i := range b.n {
+			h, t := 2*i, 2*i+1
+			a.op("VPSRLD", "$16", y(number), y(t))
+			a.op("VPXOR", y(number), y(t), y(h))
+			a.op("VPADDD", y(lanes), y(number), y(number))
+			a.op("VPMULLD", y(first), y(h), y(h))
+			a.op("VPSRLD", "$15", y(h), y(t))
+			a.op("VPXOR", y(high), y(h), y(h))
+			a.op("VPXOR", y(t), y(h), y(h))
+			a.op("VPMULLD", y(second), y(h), y(h))
+			a.op("VPSRLD", "$15", y(h), y(t))
+			a.op("VPXOR", y(t), y(h), y(h))
+			a.op("VPMAXUD", y(limit), y(h), y(t))
+			a.op("VPCMPEQD", y(t), y(h), y(h)) // h is no less than the limit
+			a.loadRow(b.vec, "SI", i, t)
+			a.op("VMULPS", y(scale), y(t), y(t))
+			a.op("VANDPS", y(h), y(t), y(t))
+			a.storeRow(b.vec, t, "DI", i)
+		}
+	})
+	a.op("ADDQ", a.arg("step"), "R9")
+	a.advance([]stride{{"DI", "ys"}, {"SI", "xs"}})
+	a.op("DECQ", "DX")
+	a.op("JNZ", "row")
+	a.ret()
 }
 
 func (a *asm) addRows() {
