@@ -172,9 +172,6 @@ func (t *training) depthwiseConv(i int) {
 
 // dropout lowers it; node's number decides what is dropped.
 func (t *training) dropout(n *graph.Node, node int, y, x *tensor) {
-	if x.value == 2 {
-		t.net.scratchFloats = max(t.net.scratchFloats, x.cp)
-	}
 	t.p.emit(&dropoutTask{t.chunked(y), y, x, n.P, node, t.net}, x, y)
 }
 

@@ -67,6 +67,9 @@ var halfKernels = []struct {
 	{name: "ReluGrad", in: 2, out: 1, call: func(s *Set, o *halfOperands) {
 		s.ReluGrad(o.out[0].p, o.out[0].stride, o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c)
 	}},
+	{name: "Dropout", in: 1, out: 1, call: func(s *Set, o *halfOperands) {
+		s.Dropout(o.out[0].p, o.out[0].stride, o.in[0].p, o.in[0].stride, o.rows, o.c, 7, o.c, 0x123456789abcdef, 1<<31, 2)
+	}},
 	{name: "AddRows", in: 2, out: 1, call: func(s *Set, o *halfOperands) {
 		s.AddRows(o.out[0].p, o.out[0].stride, o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c)
 	}},

@@ -237,7 +237,7 @@ func (a *asm) dropout() {
 	a.op("XORL", "BX", "BX")
 	a.get("c", "CX")
 	a.rowBytes("CX")
-	a.blocks("CX", a.stream, func(b block) {
+	a.blocks("CX", []block{{ymm, 4}, {ymm, 1}}, func(b block) {
 		for i := range b.n {
 			h, t := 2*i, 2*i+1
 			a.op("VPSRLD", "$16", y(number), y(t))
