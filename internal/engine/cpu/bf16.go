@@ -47,6 +47,33 @@ func wideNodes(g *graph.Graph) []bool {
 	return wide
 }
 
+// halves reports whether a network can be stored in bfloat16: there are kernels for all
+// its operations, and those of several inputs find them of the types they read. Others
+// stay float32.
+func halves(g *graph.Graph) bool {
+	wide := wideNodes(g)
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		switch n.Op {
+		case graph.Input, graph.Conv, graph.Linear, graph.BatchNorm, graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid,
+			graph.MaxPool, graph.GlobalAvgPool, graph.Dropout, graph.StochasticDepth, graph.Shortcut:
+		case graph.Add, graph.Concat:
+			for _, j := range n.In {
+				if wide[j] != wide[n.In[0]] {
+					return false
+				}
+			}
+		case graph.Mul:
+			if !wide[n.In[1]] {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // tensor makes the tensor of node i's output, or another of its shape.
 func (l *lowering) tensor(i int, name string) *tensor {
 	value := l.valueBytes

@@ -166,7 +166,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
 	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
-	if e.bf16 {
+	if e.bf16 && halves(g) {
 		net.rows, net.value = halfOf(e.set), 2
 	}
 	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }

@@ -73,6 +73,10 @@ func cases() []testCase {
 		x := b.normed("c", 0, 64, 3, 1, 1)
 		return b.normed("e", b.normed("d", x, 64, 3, 1, 1), 64, 3, 1, 1)
 	})
+	add("scale that is no mean", 3, graph.Shape{H: 7, W: 7, C: 3}, func(b builder) int {
+		x := b.normed("c", 0, 20, 3, 1, 1)
+		return b.conv("e", b.Mul("m", x, b.Activation(graph.Sigmoid, b.conv("d", x, 20, 7, 1, 0))), 8, 1, 1, 0)
+	})
 	add("one sample", 1, small, func(b builder) int { return b.normed("d", b.normed("c", 0, 16, 3, 1, 1), 16, 3, 1, 1) })
 	add("norm of picture", 4, small, func(b builder) int { return b.ReLU(b.BatchNorm("n", 0)) })
 	add("norm without relu", 4, small, func(b builder) int { return b.BatchNorm("n", b.conv("c", 0, 12, 3, 1, 1)) })
