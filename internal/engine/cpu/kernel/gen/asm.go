@@ -78,8 +78,6 @@ type block struct {
 	n int
 }
 
-func (b block) bytes() int { return b.n * b.vec.bytes() }
-
 // An asm is a file of assembly being written. General registers have set uses:
 //
 //	BX           bytes from the start of a row to the current block, half as many
