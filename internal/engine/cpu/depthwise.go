@@ -99,12 +99,12 @@ func gradLines(in, out int, w graph.Window) []scanline {
 }
 
 // deepLine computes line y of a sample's output, from the input lines that each row
-// of taps reads; base is where the input sample starts.
-func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, kernelSide, cp int, base uintptr, in *tensor, inLine func(kh int) int, to unsafe.Pointer, stride int) {
+// of taps reads.
+func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, kernelSide, cp int, in *lineReader, inLine func(kh int) int, to unsafe.Pointer, stride int) {
 	a := &w.deep
 	for i := range lines {
 		l := &lines[i]
-		a.RowStep, a.OutStep = l.inStep*in.stride, l.step*stride
+		a.RowStep, a.OutStep = l.inStep*in.t.stride, l.step*stride
 		for k := range l.pieces {
 			p := &l.pieces[k]
 			a.Taps = 0
@@ -113,9 +113,9 @@ func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, k
 				if h < 0 {
 					continue
 				}
-				from := base + uintptr(h*in.w*in.stride)
+				from := in.at(h)
 				for _, t := range p.taps {
-					w.rows[a.Taps] = from + uintptr((t.at+p.from*l.inStep)*in.stride)
+					w.rows[a.Taps] = from + uintptr((t.at+p.from*l.inStep)*in.t.stride)
 					w.taps[a.Taps] = uintptr(unsafe.Pointer(&weights[(kh*kernelSide+t.tap)*cp]))
 					a.Taps++
 				}
@@ -128,9 +128,10 @@ func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, k
 	}
 }
 
-// A depthwiseTask is the forward pass.
+// A depthwiseTask is the forward pass. Its items are runs of bands of a sample.
 type depthwiseTask struct {
 	set     *kernel.Set
+	threads int
 	in, out *tensor
 	window  graph.Window
 	lines   []scanline
@@ -143,15 +144,33 @@ type depthwiseTask struct {
 	stats   *partials
 }
 
-func (t *depthwiseTask) items(n int) int { return n * (t.out.h / t.band) }
+func (t *depthwiseTask) items(n int) int { return n * t.runs(n) }
 
-func (t *depthwiseTask) run(w *worker, item, _ int) {
-	bands := t.out.h / t.band
-	sample, y0 := item/bands, item%bands*t.band
+// runs is how many runs a sample's bands are cut into: few, since the first band of a
+// run computes lines of a virtual tensor that the run before had, but enough to share.
+func (t *depthwiseTask) runs(n int) int {
+	return min(t.out.h/t.band, (8*t.threads+n-1)/n)
+}
+
+func (t *depthwiseTask) run(w *worker, item, n int) {
+	bands, runs := t.out.h/t.band, t.runs(n)
+	sample, run := item/runs, item%runs
+	w.x.start(w, 0, t.in, sample, t.ring())
+	for b := bands * run / runs; b < bands*(run+1)/runs; b++ {
+		t.step(w, sample, b)
+	}
+}
+
+// ring is the most lines of the input that a band reads.
+func (t *depthwiseTask) ring() int {
+	return min(t.in.h, (t.band-1)*t.window.Stride+t.window.Kernel)
+}
+
+// step does a band of a sample.
+func (t *depthwiseTask) step(w *worker, sample, band int) {
+	win, y0 := t.window, band*t.band
 	y1 := y0 + t.band
-	win := t.window
-	x0, x1 := max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel)
-	base := t.in.open(w, 0, sample*t.in.pixels()+x0*t.in.w, max(0, x1-x0)*t.in.w) + uintptr(sample*t.in.bytes)
+	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
 	a := &w.deep
 	a.C, a.Bias, a.Lo, a.Hi = t.out.cp, t.bias, t.lo, t.hi
 	m0 := sample*t.out.pixels() + y0*t.out.w
@@ -162,21 +181,21 @@ func (t *depthwiseTask) run(w *worker, item, _ int) {
 			}
 			return -1
 		}
-		deepLine(w, t.set, t.lines, t.weights, win.Kernel, t.out.cp, base, t.in, inLine, t.out.row(m0+(y-y0)*t.out.w), t.out.stride)
+		deepLine(w, t.set, t.lines, t.weights, win.Kernel, t.out.cp, &w.x, inLine, t.out.row(m0+(y-y0)*t.out.w), t.out.stride)
 	}
 	rows := t.band * t.out.w
 	if t.act != kernel.Identity {
 		t.set.Activate(t.out.row(m0), t.out.stride, t.out.row(m0), t.out.stride, rows, t.out.cp, t.act)
 	}
 	if t.stats != nil {
-		t.stats.moments(t.set, t.out, item, m0, m0+rows, 0, t.out.cp)
+		t.stats.moments(t.set, t.out, sample*(t.out.h/t.band)+band, m0, m0+rows, 0, t.out.cp)
 	}
 }
 
 // depthwise plans a depthwise convolution.
 func (l *lowering) depthwise(n *graph.Node, out *tensor) *depthwiseTask {
 	lay := &l.net.layouts[n.Params[0]]
-	t := &depthwiseTask{set: l.set, in: l.in(n, 0), out: out, window: n.Window, band: bandLines(out, 1),
+	t := &depthwiseTask{set: l.set, threads: l.net.threads, in: l.in(n, 0), out: out, window: n.Window, band: bandLines(out, 1),
 		weights: l.net.weights[lay.offset : lay.offset+lay.size], lo: -inf, hi: inf}
 	t.lines = []scanline{forwardLine(t.in.w, out.w, n.Window)}
 	if len(n.Params) > 1 {
@@ -188,7 +207,7 @@ func (l *lowering) depthwise(n *graph.Node, out *tensor) *depthwiseTask {
 // emitDepthwise adds a task and makes the workers' tables large enough.
 func (l *lowering) emitDepthwise(t *depthwiseTask) {
 	l.depthwiseTables(t.window.Kernel)
-	l.slot(t.in, min(t.in.h, (t.band-1)*t.window.Stride+t.window.Kernel)*t.in.w)
+	l.slot(t.in, t.ring()*t.in.w)
 	l.p.emit(t, t.in, t.out, t.stats.tensor())
 }
 
@@ -206,6 +225,8 @@ type depthwiseBackTask struct {
 	in, dy *tensor
 	window graph.Window
 	band   int // lines of the input
+	xRing  int // lines of the input, and of the gradients, that a band reads at most
+	dyRing int
 
 	dx      *tensor // or nil
 	dxLines []scanline
@@ -230,6 +251,10 @@ func (t *depthwiseBackTask) run(w *worker, item, n int) {
 		clear(t.part(item))
 	}
 	for b := from; b < to; b++ {
+		if b == from || b%bands == 0 {
+			w.dy.start(w, 0, t.dy, b/bands, t.dyRing)
+			w.x.start(w, 1, t.in, b/bands, t.xRing)
+		}
 		t.step(w, item, b, b/bands, b%bands*t.band)
 	}
 }
@@ -245,17 +270,17 @@ func (t *depthwiseBackTask) step(w *worker, item, b, sample, x0 int) {
 		own1 = t.dy.h
 	}
 	y0, y1 = min(y0, own0), max(y1, own1)
-	dy := t.dy.open(w, 0, sample*t.dy.pixels()+y0*t.dy.w, (y1-y0)*t.dy.w) + uintptr(sample*t.dy.bytes)
+	w.dy.need(w, y0, y1)
 	if t.dx != nil {
-		t.input(w, b, sample, x0, x1, dy)
+		t.input(w, b, sample, x0, x1)
 	}
 	if t.sums != nil {
-		t.weight(w, item, sample, own0, own1, dy)
+		t.weight(w, item, own0, own1)
 	}
 }
 
 // input finds the gradient of lines [x0, x1) of a sample's input.
-func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int, dy uintptr) {
+func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
 	win, a := t.window, &w.deep
 	a.C, a.Bias, a.Lo, a.Hi = t.dx.cp, nil, -inf, inf
 	m0 := sample*t.dx.pixels() + x0*t.dx.w
@@ -266,16 +291,15 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int, dy uintptr) 
 			}
 			return -1
 		}
-		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, dy, t.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
+		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, &w.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
 	}
 	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
 }
 
 // weight adds lines [y0, y1) of a sample to the gradient of the item's part.
-func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintptr) {
+func (t *depthwiseBackTask) weight(w *worker, item, y0, y1 int) {
 	win, cp := t.window, t.dy.cp
-	x0, x1 := max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel)
-	base := t.in.open(w, 1, sample*t.in.pixels()+x0*t.in.w, max(0, x1-x0)*t.in.w) + uintptr(sample*t.in.bytes)
+	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
 	sums := t.part(item)
 	a := &w.deepGrad
 	a.XTap, a.XStep, a.DYStep = t.in.stride, win.Stride*t.in.stride, t.dy.stride
@@ -287,7 +311,7 @@ func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintp
 				continue
 			}
 			a.Pixels = p.to - p.from
-			a.DY = address(dy + uintptr((y*t.dy.w+p.from)*t.dy.stride))
+			a.DY = address(w.dy.at(y) + uintptr(p.from*t.dy.stride))
 			for kh := range win.Kernel {
 				h := y*win.Stride - win.Pad + kh
 				if h < 0 || h >= t.in.h {
@@ -296,7 +320,7 @@ func (t *depthwiseBackTask) weight(w *worker, item, sample, y0, y1 int, dy uintp
 				for k := 0; k < len(p.taps); k += maxTaps {
 					first := p.taps[k]
 					a.Count = min(maxTaps, len(p.taps)-k)
-					a.X = address(base + uintptr((h*t.in.w+first.at+p.from*win.Stride)*t.in.stride))
+					a.X = address(w.x.at(h) + uintptr((first.at+p.from*win.Stride)*t.in.stride))
 					a.Sum = unsafe.Pointer(&sums[(kh*win.Kernel+first.tap)*cp])
 					t.set.DepthwiseGrad(a)
 				}
@@ -350,6 +374,8 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 	x := t.in(f, 0)
 	task := &depthwiseBackTask{set: t.set, in: x, dy: dy, window: f.Window, band: bandLines(x, f.Window.Stride),
 		net: t.net, weights: t.net.weights[lay.offset : lay.offset+lay.size]}
+	task.xRing = min(x.h, task.band+f.Window.Kernel+f.Window.Stride)
+	task.dyRing = min(dy.h, task.band/f.Window.Stride+f.Window.Kernel+1)
 	if weights {
 		task.forward = forwardLine(x.w, dy.w, f.Window)
 		task.grad = t.net.grads[lay.offset : lay.offset+lay.size]
@@ -362,8 +388,8 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
 	}
 	t.depthwiseTables(f.Window.Kernel)
-	t.slot(dy, min(dy.h, task.band/f.Window.Stride+f.Window.Kernel+1)*dy.w)
-	t.slot(x, min(x.h, task.band+f.Window.Kernel+f.Window.Stride)*x.w)
+	t.slot(dy, task.dyRing*dy.w)
+	t.slot(x, task.xRing*x.w)
 	if weights {
 		t.p.emit(task, x, dy, task.dx, task.sums)
 		t.p.emit(&depthwiseMergeTask{task}, task.sums)

@@ -30,6 +30,7 @@ type worker struct {
 	deep     kernel.DepthwiseArgs
 	deepGrad kernel.DepthwiseGradArgs
 
+	x, dy   lineReader
 	slots   [3][]float32    // rows of virtual tensors, and of scaled gradients
 	zeros   unsafe.Pointer  // as the network's
 	scratch []float32       // operands rounded

@@ -1,0 +1,46 @@
+package cpu
+
+import "unsafe"
+
+// A lineReader makes lines of a sample readable from the top down. Of a virtual
+// tensor it keeps the last few in a worker's slot, line h at place h mod ring, so
+// that bands which share lines compute them once.
+type lineReader struct {
+	t    *tensor
+	base uintptr // of a sample's line 0, or of the slot
+	line int     // bytes
+	ring int     // lines that the slot holds, 0 for a tensor that is stored
+
+	sample, next int // the first line not computed yet
+}
+
+// start prepares to read a sample's lines through a slot of that many.
+func (r *lineReader) start(w *worker, slot int, t *tensor, sample, ring int) {
+	*r = lineReader{t: t, base: t.addr() + uintptr(sample*t.bytes), line: t.w * t.stride, sample: sample}
+	if t.virtual != nil {
+		r.base, r.ring = uintptr(unsafe.Pointer(&w.slots[slot][0])), ring
+	}
+}
+
+// need makes lines [from, to) readable, at most as many as the slot holds; from
+// never goes back.
+func (r *lineReader) need(w *worker, from, to int) {
+	if r.ring == 0 {
+		return
+	}
+	for h := max(from, r.next); h < to; {
+		place := h % r.ring
+		n := min(to-h, r.ring-place)
+		r.t.virtual.fill(w, address(r.base+uintptr(place*r.line)), r.t.stride, r.sample*r.t.pixels()+h*r.t.w, n*r.t.w)
+		h += n
+	}
+	r.next = max(r.next, to)
+}
+
+// at is the address of line h.
+func (r *lineReader) at(h int) uintptr {
+	if r.ring > 0 {
+		h %= r.ring
+	}
+	return r.base + uintptr(h*r.line)
+}
