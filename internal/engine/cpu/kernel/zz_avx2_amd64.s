@@ -47,34 +47,34 @@ DATA constants<>+320(SB)/8, $0xc2ae0000c2ae0000
 DATA constants<>+328(SB)/8, $0xc2ae0000c2ae0000
 DATA constants<>+336(SB)/8, $0xc2ae0000c2ae0000
 DATA constants<>+344(SB)/8, $0xc2ae0000c2ae0000
-DATA constants<>+352(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+360(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+368(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+376(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+352(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA constants<>+360(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA constants<>+368(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA constants<>+376(SB)/8, $0xbfb8aa3bbfb8aa3b
 DATA constants<>+384(SB)/8, $0x3f3172183f317218
 DATA constants<>+392(SB)/8, $0x3f3172183f317218
 DATA constants<>+400(SB)/8, $0x3f3172183f317218
 DATA constants<>+408(SB)/8, $0x3f3172183f317218
-DATA constants<>+416(SB)/8, $0x39500d0139500d01
-DATA constants<>+424(SB)/8, $0x39500d0139500d01
-DATA constants<>+432(SB)/8, $0x39500d0139500d01
-DATA constants<>+440(SB)/8, $0x39500d0139500d01
-DATA constants<>+448(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+456(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+464(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+472(SB)/8, $0x3ab60b613ab60b61
-DATA constants<>+480(SB)/8, $0x3c0888893c088889
-DATA constants<>+488(SB)/8, $0x3c0888893c088889
-DATA constants<>+496(SB)/8, $0x3c0888893c088889
-DATA constants<>+504(SB)/8, $0x3c0888893c088889
-DATA constants<>+512(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+520(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+528(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+536(SB)/8, $0x3d2aaaab3d2aaaab
-DATA constants<>+544(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+552(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+560(SB)/8, $0x3e2aaaab3e2aaaab
-DATA constants<>+568(SB)/8, $0x3e2aaaab3e2aaaab
+DATA constants<>+416(SB)/8, $0x3efffffe3efffffe
+DATA constants<>+424(SB)/8, $0x3efffffe3efffffe
+DATA constants<>+432(SB)/8, $0x3efffffe3efffffe
+DATA constants<>+440(SB)/8, $0x3efffffe3efffffe
+DATA constants<>+448(SB)/8, $0x3e2aaa483e2aaa48
+DATA constants<>+456(SB)/8, $0x3e2aaa483e2aaa48
+DATA constants<>+464(SB)/8, $0x3e2aaa483e2aaa48
+DATA constants<>+472(SB)/8, $0x3e2aaa483e2aaa48
+DATA constants<>+480(SB)/8, $0x3d2aac7c3d2aac7c
+DATA constants<>+488(SB)/8, $0x3d2aac7c3d2aac7c
+DATA constants<>+496(SB)/8, $0x3d2aac7c3d2aac7c
+DATA constants<>+504(SB)/8, $0x3d2aac7c3d2aac7c
+DATA constants<>+512(SB)/8, $0x3c091d813c091d81
+DATA constants<>+520(SB)/8, $0x3c091d813c091d81
+DATA constants<>+528(SB)/8, $0x3c091d813c091d81
+DATA constants<>+536(SB)/8, $0x3c091d813c091d81
+DATA constants<>+544(SB)/8, $0x3ab5112b3ab5112b
+DATA constants<>+552(SB)/8, $0x3ab5112b3ab5112b
+DATA constants<>+560(SB)/8, $0x3ab5112b3ab5112b
+DATA constants<>+568(SB)/8, $0x3ab5112b3ab5112b
 GLOBL constants<>(SB), RODATA|NOPTR, $576
 
 // func tile6AVX2(a *TileArgs)
@@ -2073,33 +2073,120 @@ row2:
 narrower:
 	ADDQ $128, CX
 	JEQ done
-	SUBQ $32, CX
-	JLT done
+	SUBQ $96, CX
+	JLT narrower2
 block2:
 	VXORPS Y0, Y0, Y0
+	VXORPS Y3, Y3, Y3
 	VXORPS Y1, Y1, Y1
+	VXORPS Y4, Y4, Y4
+	VXORPS Y2, Y2, Y2
+	VXORPS Y5, Y5, Y5
 	MOVQ x+0(FP), SI
 	MOVQ rows+16(FP), DX
 row3:
 	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	VADDPS 64(SI)(BX*1), Y2, Y2
 	ADDQ xs+8(FP), SI
 	DECQ DX
 	JNZ row3
 	VDIVPS Y15, Y0, Y0
 	VMOVUPS Y0, (R8)(BX*1)
+	VDIVPS Y15, Y1, Y1
+	VMOVUPS Y1, 32(R8)(BX*1)
+	VDIVPS Y15, Y2, Y2
+	VMOVUPS Y2, 64(R8)(BX*1)
 	MOVQ x+0(FP), SI
 	MOVQ rows+16(FP), DX
 row4:
+	VMOVUPS (SI)(BX*1), Y6
+	VSUBPS Y0, Y6, Y6
+	VFMADD231PS Y6, Y6, Y3
+	VMOVUPS 32(SI)(BX*1), Y7
+	VSUBPS Y1, Y7, Y7
+	VFMADD231PS Y7, Y7, Y4
+	VMOVUPS 64(SI)(BX*1), Y8
+	VSUBPS Y2, Y8, Y8
+	VFMADD231PS Y8, Y8, Y5
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row4
+	VMOVUPS Y3, (R9)(BX*1)
+	VMOVUPS Y4, 32(R9)(BX*1)
+	VMOVUPS Y5, 64(R9)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y2, Y2, Y2
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row5:
+	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row5
+	VDIVPS Y15, Y0, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VDIVPS Y15, Y1, Y1
+	VMOVUPS Y1, 32(R8)(BX*1)
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row6:
+	VMOVUPS (SI)(BX*1), Y4
+	VSUBPS Y0, Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS 32(SI)(BX*1), Y5
+	VSUBPS Y1, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row6
+	VMOVUPS Y2, (R9)(BX*1)
+	VMOVUPS Y3, 32(R9)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block4:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row7:
+	VADDPS (SI)(BX*1), Y0, Y0
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row7
+	VDIVPS Y15, Y0, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row8:
 	VMOVUPS (SI)(BX*1), Y2
 	VSUBPS Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ xs+8(FP), SI
 	DECQ DX
-	JNZ row4
+	JNZ row8
 	VMOVUPS Y1, (R9)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET
@@ -2120,38 +2207,26 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-84
 row:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower
 block:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS (R9)(BX*1), Y4
-	VFMADD213PS (R10)(BX*1), Y4, Y0
+	VMOVUPS (R9)(BX*1), Y2
+	VFMADD213PS (R10)(BX*1), Y2, Y0
 	VADDPS (R8)(BX*1), Y0, Y0
 	VMAXPS Y0, Y15, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y1
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y1
+	VMOVUPS 32(R9)(BX*1), Y3
+	VFMADD213PS 32(R10)(BX*1), Y3, Y1
 	VADDPS 32(R8)(BX*1), Y1, Y1
 	VMAXPS Y1, Y15, Y1
 	VMOVUPS Y1, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y2
-	VMOVUPS 64(R9)(BX*1), Y6
-	VFMADD213PS 64(R10)(BX*1), Y6, Y2
-	VADDPS 64(R8)(BX*1), Y2, Y2
-	VMAXPS Y2, Y15, Y2
-	VMOVUPS Y2, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y3
-	VMOVUPS 96(R9)(BX*1), Y7
-	VFMADD213PS 96(R10)(BX*1), Y7, Y3
-	VADDPS 96(R8)(BX*1), Y3, Y3
-	VMAXPS Y3, Y15, Y3
-	VMOVUPS Y3, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block
 narrower:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done
 	SUBQ $32, AX
 	JLT done
@@ -2180,34 +2255,24 @@ plain:
 row2:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower2
 block3:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVUPS (R9)(BX*1), Y4
-	VFMADD213PS (R10)(BX*1), Y4, Y0
+	VMOVUPS (R9)(BX*1), Y2
+	VFMADD213PS (R10)(BX*1), Y2, Y0
 	VMAXPS Y0, Y15, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y1
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y1
+	VMOVUPS 32(R9)(BX*1), Y3
+	VFMADD213PS 32(R10)(BX*1), Y3, Y1
 	VMAXPS Y1, Y15, Y1
 	VMOVUPS Y1, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y2
-	VMOVUPS 64(R9)(BX*1), Y6
-	VFMADD213PS 64(R10)(BX*1), Y6, Y2
-	VMAXPS Y2, Y15, Y2
-	VMOVUPS Y2, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y3
-	VMOVUPS 96(R9)(BX*1), Y7
-	VFMADD213PS 96(R10)(BX*1), Y7, Y3
-	VMAXPS Y3, Y15, Y3
-	VMOVUPS Y3, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block3
 narrower2:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done2
 	SUBQ $32, AX
 	JLT done2
@@ -2303,9 +2368,102 @@ row:
 narrower:
 	ADDQ $128, CX
 	JEQ done
+	SUBQ $96, CX
+	JLT narrower2
+block2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y3, Y3, Y3
+	VMOVUPS (R10)(BX*1), Y6
+	VXORPS Y1, Y1, Y1
+	VXORPS Y4, Y4, Y4
+	VMOVUPS 32(R10)(BX*1), Y7
+	VXORPS Y2, Y2, Y2
+	VXORPS Y5, Y5, Y5
+	VMOVUPS 64(R10)(BX*1), Y8
+	MOVQ dy+0(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ z+16(FP), R8
+	MOVQ rows+48(FP), DX
+row2:
+	VCMPPS $0x11, (R8)(BX*1), Y15, Y9
+	VANDPS (DI)(BX*1), Y9, Y9
+	VMOVUPS (SI)(BX*1), Y10
+	VSUBPS Y6, Y10, Y10
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y10, Y3
+	VCMPPS $0x11, 32(R8)(BX*1), Y15, Y11
+	VANDPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS 32(SI)(BX*1), Y12
+	VSUBPS Y7, Y12, Y12
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y12, Y4
+	VCMPPS $0x11, 64(R8)(BX*1), Y15, Y13
+	VANDPS 64(DI)(BX*1), Y13, Y13
+	VMOVUPS 64(SI)(BX*1), Y14
+	VSUBPS Y8, Y14, Y14
+	VADDPS Y13, Y2, Y2
+	VFMADD231PS Y13, Y14, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+40(FP), SI
+	ADDQ zs+24(FP), R8
+	DECQ DX
+	JNZ row2
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y2, Y2, Y2
+	VMOVUPS (R10)(BX*1), Y4
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	VMOVUPS 32(R10)(BX*1), Y5
+	MOVQ dy+0(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ z+16(FP), R8
+	MOVQ rows+48(FP), DX
+row3:
+	VCMPPS $0x11, (R8)(BX*1), Y15, Y6
+	VANDPS (DI)(BX*1), Y6, Y6
+	VMOVUPS (SI)(BX*1), Y7
+	VSUBPS Y4, Y7, Y7
+	VADDPS Y6, Y0, Y0
+	VFMADD231PS Y6, Y7, Y2
+	VCMPPS $0x11, 32(R8)(BX*1), Y15, Y8
+	VANDPS 32(DI)(BX*1), Y8, Y8
+	VMOVUPS 32(SI)(BX*1), Y9
+	VSUBPS Y5, Y9, Y9
+	VADDPS Y8, Y1, Y1
+	VFMADD231PS Y8, Y9, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+40(FP), SI
+	ADDQ zs+24(FP), R8
+	DECQ DX
+	JNZ row3
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
 	SUBQ $32, CX
 	JLT done
-block2:
+block4:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VMOVUPS (R10)(BX*1), Y2
@@ -2313,7 +2471,7 @@ block2:
 	MOVQ x+32(FP), SI
 	MOVQ z+16(FP), R8
 	MOVQ rows+48(FP), DX
-row2:
+row4:
 	VCMPPS $0x11, (R8)(BX*1), Y15, Y3
 	VANDPS (DI)(BX*1), Y3, Y3
 	VMOVUPS (SI)(BX*1), Y4
@@ -2324,12 +2482,12 @@ row2:
 	ADDQ xs+40(FP), SI
 	ADDQ zs+24(FP), R8
 	DECQ DX
-	JNZ row2
+	JNZ row4
 	VMOVUPS Y0, (R11)(BX*1)
 	VMOVUPS Y1, (R12)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET
@@ -2338,8 +2496,8 @@ unmasked:
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $128, CX
-	JLT narrower2
-block3:
+	JLT narrower4
+block5:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VMOVUPS (R10)(BX*1), Y8
@@ -2355,7 +2513,7 @@ block3:
 	MOVQ dy+0(FP), DI
 	MOVQ x+32(FP), SI
 	MOVQ rows+48(FP), DX
-row3:
+row5:
 	VMOVUPS (DI)(BX*1), Y12
 	VMOVUPS (SI)(BX*1), Y13
 	VSUBPS Y8, Y13, Y13
@@ -2379,7 +2537,7 @@ row3:
 	ADDQ dys+8(FP), DI
 	ADDQ xs+40(FP), SI
 	DECQ DX
-	JNZ row3
+	JNZ row5
 	VMOVUPS Y0, (R11)(BX*1)
 	VMOVUPS Y4, (R12)(BX*1)
 	VMOVUPS Y1, 32(R11)(BX*1)
@@ -2390,20 +2548,104 @@ row3:
 	VMOVUPS Y7, 96(R12)(BX*1)
 	ADDQ $128, BX
 	SUBQ $128, CX
-	JGE block3
-narrower2:
+	JGE block5
+narrower4:
 	ADDQ $128, CX
+	JEQ done2
+	SUBQ $96, CX
+	JLT narrower5
+block6:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y3, Y3, Y3
+	VMOVUPS (R10)(BX*1), Y6
+	VXORPS Y1, Y1, Y1
+	VXORPS Y4, Y4, Y4
+	VMOVUPS 32(R10)(BX*1), Y7
+	VXORPS Y2, Y2, Y2
+	VXORPS Y5, Y5, Y5
+	VMOVUPS 64(R10)(BX*1), Y8
+	MOVQ dy+0(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+row6:
+	VMOVUPS (DI)(BX*1), Y9
+	VMOVUPS (SI)(BX*1), Y10
+	VSUBPS Y6, Y10, Y10
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y10, Y3
+	VMOVUPS 32(DI)(BX*1), Y11
+	VMOVUPS 32(SI)(BX*1), Y12
+	VSUBPS Y7, Y12, Y12
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y12, Y4
+	VMOVUPS 64(DI)(BX*1), Y13
+	VMOVUPS 64(SI)(BX*1), Y14
+	VSUBPS Y8, Y14, Y14
+	VADDPS Y13, Y2, Y2
+	VFMADD231PS Y13, Y14, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row6
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block6
+narrower5:
+	ADDQ $96, CX
+	JEQ done2
+	SUBQ $64, CX
+	JLT narrower6
+block7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y2, Y2, Y2
+	VMOVUPS (R10)(BX*1), Y4
+	VXORPS Y1, Y1, Y1
+	VXORPS Y3, Y3, Y3
+	VMOVUPS 32(R10)(BX*1), Y5
+	MOVQ dy+0(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+row7:
+	VMOVUPS (DI)(BX*1), Y6
+	VMOVUPS (SI)(BX*1), Y7
+	VSUBPS Y4, Y7, Y7
+	VADDPS Y6, Y0, Y0
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS 32(DI)(BX*1), Y8
+	VMOVUPS 32(SI)(BX*1), Y9
+	VSUBPS Y5, Y9, Y9
+	VADDPS Y8, Y1, Y1
+	VFMADD231PS Y8, Y9, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row7
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block7
+narrower6:
+	ADDQ $64, CX
 	JEQ done2
 	SUBQ $32, CX
 	JLT done2
-block4:
+block8:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VMOVUPS (R10)(BX*1), Y2
 	MOVQ dy+0(FP), DI
 	MOVQ x+32(FP), SI
 	MOVQ rows+48(FP), DX
-row4:
+row8:
 	VMOVUPS (DI)(BX*1), Y3
 	VMOVUPS (SI)(BX*1), Y4
 	VSUBPS Y2, Y4, Y4
@@ -2412,12 +2654,12 @@ row4:
 	ADDQ dys+8(FP), DI
 	ADDQ xs+40(FP), SI
 	DECQ DX
-	JNZ row4
+	JNZ row8
 	VMOVUPS Y0, (R11)(BX*1)
 	VMOVUPS Y1, (R12)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block4
+	JGE block8
 done2:
 	VZEROUPPER
 	RET
@@ -3029,36 +3271,28 @@ TEXT ·activateAVX2(SB), NOSPLIT, $0-56
 row:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower
 block:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y1, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VXORPS Y9, Y9, Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VXORPS Y1, Y1, Y1
-	VMAXPS Y0, Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block
 narrower:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done
 	SUBQ $32, AX
 	JLT done
 block2:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y1, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -3082,7 +3316,7 @@ other:
 row2:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower2
 block3:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3091,29 +3325,17 @@ block3:
 	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+0(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+192(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+0(SB), Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+192(SB), Y9
-	VMINPS Y8, Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+0(SB), Y1
-	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+192(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+192(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block3
 narrower2:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done2
 	SUBQ $32, AX
 	JLT done2
@@ -3145,7 +3367,7 @@ other2:
 row3:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3157,38 +3379,20 @@ block5:
 	VMINPS Y1, Y2, Y1
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+256(SB), Y5
-	VFMADD213PS constants<>+64(SB), Y4, Y5
-	VMOVUPS constants<>+0(SB), Y6
-	VMAXPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VMINPS Y5, Y6, Y5
-	VMULPS Y5, Y4, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+256(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y8, Y9
-	VMOVUPS constants<>+0(SB), Y10
-	VMAXPS Y9, Y10, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VMINPS Y9, Y10, Y9
-	VMULPS Y9, Y8, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+256(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VMAXPS Y1, Y2, Y1
-	VMOVUPS constants<>+32(SB), Y2
-	VMINPS Y1, Y2, Y1
-	VMULPS Y1, Y0, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VMAXPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VMINPS Y7, Y8, Y7
+	VMULPS Y7, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block5
 narrower3:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done3
 	SUBQ $32, AX
 	JLT done3
@@ -3223,7 +3427,7 @@ other3:
 row4:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3235,38 +3439,20 @@ block7:
 	VMINPS Y1, Y2, Y1
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS constants<>+256(SB), Y5
-	VFMADD213PS constants<>+64(SB), Y4, Y5
-	VMOVUPS constants<>+0(SB), Y6
-	VMAXPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VMINPS Y5, Y6, Y5
-	VMOVAPS Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS constants<>+256(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y8, Y9
-	VMOVUPS constants<>+0(SB), Y10
-	VMAXPS Y9, Y10, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VMINPS Y9, Y10, Y9
-	VMOVAPS Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+256(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VMAXPS Y1, Y2, Y1
-	VMOVUPS constants<>+32(SB), Y2
-	VMINPS Y1, Y2, Y1
-	VMOVAPS Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VMAXPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VMINPS Y7, Y8, Y7
+	VMOVAPS Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block7
 narrower4:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done4
 	SUBQ $32, AX
 	JLT done4
@@ -3305,57 +3491,57 @@ row5:
 	JLT narrower5
 block9:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
 	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y2, Y3, Y2
+	VMAXPS Y8, Y9, Y8
 	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
 	VMULPS constants<>+352(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VROUNDPS $8, Y9, Y9
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y9, Y8
+	VMULPS Y2, Y2, Y4
+	VMULPS Y8, Y8, Y10
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VFMADD213PS constants<>+416(SB), Y8, Y11
+	VMOVUPS constants<>+512(SB), Y1
+	VMOVUPS constants<>+512(SB), Y7
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD231PS constants<>+544(SB), Y10, Y7
+	VFMADD213PS Y5, Y4, Y1
+	VFMADD213PS Y11, Y10, Y7
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VFMADD213PS Y2, Y4, Y1
+	VFMADD213PS Y8, Y10, Y7
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
 	VPADDD Y3, Y1, Y1
+	VPADDD Y9, Y7, Y7
 	VADDPS constants<>+32(SB), Y1, Y1
+	VADDPS constants<>+32(SB), Y7, Y7
 	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+32(SB), Y8
 	VDIVPS Y1, Y2, Y1
+	VDIVPS Y7, Y8, Y7
 	VMULPS Y1, Y0, Y0
+	VMULPS Y7, Y6, Y6
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMULPS Y5, Y4, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block9
@@ -3366,23 +3552,23 @@ narrower5:
 	JLT done5
 block10:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVAPS Y0, Y2
 	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
 	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
 	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VMULPS Y2, Y2, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD213PS Y5, Y4, Y1
+	VADDPS constants<>+32(SB), Y2, Y2
+	VFMADD213PS Y2, Y4, Y1
 	VCVTPS2DQ Y3, Y3
 	VPSLLD $23, Y3, Y3
 	VPADDD Y3, Y1, Y1
@@ -3414,57 +3600,57 @@ row6:
 	JLT narrower6
 block11:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
 	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y2, Y3, Y2
+	VMAXPS Y8, Y9, Y8
 	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
 	VMULPS constants<>+352(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VROUNDPS $8, Y9, Y9
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y9, Y8
+	VMULPS Y2, Y2, Y4
+	VMULPS Y8, Y8, Y10
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VFMADD213PS constants<>+416(SB), Y8, Y11
+	VMOVUPS constants<>+512(SB), Y1
+	VMOVUPS constants<>+512(SB), Y7
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD231PS constants<>+544(SB), Y10, Y7
+	VFMADD213PS Y5, Y4, Y1
+	VFMADD213PS Y11, Y10, Y7
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VFMADD213PS Y2, Y4, Y1
+	VFMADD213PS Y8, Y10, Y7
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
 	VPADDD Y3, Y1, Y1
+	VPADDD Y9, Y7, Y7
 	VADDPS constants<>+32(SB), Y1, Y1
+	VADDPS constants<>+32(SB), Y7, Y7
 	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+32(SB), Y8
 	VDIVPS Y1, Y2, Y1
+	VDIVPS Y7, Y8, Y7
 	VMOVAPS Y1, Y0
+	VMOVAPS Y7, Y6
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMOVAPS Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block11
@@ -3475,23 +3661,23 @@ narrower6:
 	JLT done6
 block12:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVAPS Y0, Y2
 	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
 	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
 	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VMULPS Y2, Y2, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD213PS Y5, Y4, Y1
+	VADDPS constants<>+32(SB), Y2, Y2
+	VFMADD213PS Y2, Y4, Y1
 	VCVTPS2DQ Y3, Y3
 	VPSLLD $23, Y3, Y3
 	VPADDD Y3, Y1, Y1
@@ -3524,7 +3710,7 @@ TEXT ·activateGradAVX2(SB), NOSPLIT, $0-72
 row:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower
 block:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3533,29 +3719,17 @@ block:
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS 32(R8)(BX*1), Y6
-	VMOVUPS constants<>+0(SB), Y7
-	VCMPPS $0x11, Y5, Y7, Y8
-	VANDPS Y8, Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS 64(R8)(BX*1), Y11
-	VMOVUPS constants<>+0(SB), Y12
-	VCMPPS $0x11, Y10, Y12, Y13
-	VANDPS Y13, Y11, Y11
-	VMOVUPS Y11, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R8)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VCMPPS $0x11, Y0, Y2, Y3
-	VANDPS Y3, Y1, Y1
-	VMOVUPS Y1, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R8)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS Y7, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block
 narrower:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done
 	SUBQ $32, AX
 	JLT done
@@ -3589,7 +3763,7 @@ other:
 row2:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower2
 block3:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3600,35 +3774,19 @@ block3:
 	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS 32(R8)(BX*1), Y6
-	VMOVUPS constants<>+0(SB), Y7
-	VCMPPS $0x11, Y5, Y7, Y8
-	VANDPS Y8, Y6, Y6
-	VCMPPS $0x11, constants<>+192(SB), Y5, Y8
-	VANDPS Y8, Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS 64(R8)(BX*1), Y11
-	VMOVUPS constants<>+0(SB), Y12
-	VCMPPS $0x11, Y10, Y12, Y13
-	VANDPS Y13, Y11, Y11
-	VCMPPS $0x11, constants<>+192(SB), Y10, Y13
-	VANDPS Y13, Y11, Y11
-	VMOVUPS Y11, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R8)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VCMPPS $0x11, Y0, Y2, Y3
-	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
-	VANDPS Y3, Y1, Y1
-	VMOVUPS Y1, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R8)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS Y7, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block3
 narrower2:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done2
 	SUBQ $32, AX
 	JLT done2
@@ -3664,7 +3822,7 @@ other2:
 row3:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3679,47 +3837,23 @@ block5:
 	VCMPPS $0x11, Y0, Y2, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+224(SB), Y6
-	VFMADD213PS constants<>+64(SB), Y5, Y6
-	VMOVUPS constants<>+128(SB), Y7
-	VMOVUPS constants<>+32(SB), Y8
-	VCMPPS $0x11, Y5, Y7, Y9
-	VBLENDVPS Y9, Y8, Y6, Y6
-	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+160(SB), Y7
-	VCMPPS $0x11, Y5, Y7, Y8
-	VANDPS Y8, Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+224(SB), Y11
-	VFMADD213PS constants<>+64(SB), Y10, Y11
-	VMOVUPS constants<>+128(SB), Y12
-	VMOVUPS constants<>+32(SB), Y13
-	VCMPPS $0x11, Y10, Y12, Y14
-	VBLENDVPS Y14, Y13, Y11, Y11
-	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+160(SB), Y12
-	VCMPPS $0x11, Y10, Y12, Y13
-	VANDPS Y13, Y11, Y11
-	VMOVUPS Y11, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+224(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+128(SB), Y2
-	VMOVUPS constants<>+32(SB), Y3
-	VCMPPS $0x11, Y0, Y2, Y4
-	VBLENDVPS Y4, Y3, Y1, Y1
-	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y2
-	VCMPPS $0x11, Y0, Y2, Y3
-	VANDPS Y3, Y1, Y1
-	VMOVUPS Y1, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+224(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+128(SB), Y8
+	VMOVUPS constants<>+32(SB), Y9
+	VCMPPS $0x11, Y6, Y8, Y10
+	VBLENDVPS Y10, Y9, Y7, Y7
+	VMULPS 32(R8)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS Y7, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block5
 narrower3:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done3
 	SUBQ $32, AX
 	JLT done3
@@ -3759,7 +3893,7 @@ other3:
 row4:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
@@ -3771,38 +3905,20 @@ block7:
 	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
 	VANDPS Y3, Y1, Y1
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VMOVUPS constants<>+256(SB), Y6
-	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS constants<>+160(SB), Y7
-	VCMPPS $0x11, Y5, Y7, Y8
-	VANDPS Y8, Y6, Y6
-	VCMPPS $0x11, constants<>+128(SB), Y5, Y8
-	VANDPS Y8, Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y10
-	VMOVUPS constants<>+256(SB), Y11
-	VMULPS 64(R8)(BX*1), Y11, Y11
-	VMOVUPS constants<>+160(SB), Y12
-	VCMPPS $0x11, Y10, Y12, Y13
-	VANDPS Y13, Y11, Y11
-	VCMPPS $0x11, constants<>+128(SB), Y10, Y13
-	VANDPS Y13, Y11, Y11
-	VMOVUPS Y11, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS constants<>+256(SB), Y1
-	VMULPS 96(R8)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y2
-	VCMPPS $0x11, Y0, Y2, Y3
-	VANDPS Y3, Y1, Y1
-	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
-	VANDPS Y3, Y1, Y1
-	VMOVUPS Y1, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMULPS 32(R8)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+128(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS Y7, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block7
 narrower4:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done4
 	SUBQ $32, AX
 	JLT done4
@@ -3843,65 +3959,65 @@ row5:
 	JLT narrower5
 block9:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y3, Y3, Y3
-	VSUBPS Y0, Y3, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y0, Y3
+	VMOVAPS Y6, Y9
 	VMOVUPS constants<>+320(SB), Y4
+	VMOVUPS constants<>+320(SB), Y10
 	VMAXPS Y3, Y4, Y3
+	VMAXPS Y9, Y10, Y9
 	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
 	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
 	VMULPS constants<>+352(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y9, Y10
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+384(SB), Y4, Y3
-	VMOVUPS constants<>+416(SB), Y2
-	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VROUNDPS $8, Y10, Y10
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VFNMSUB231PS constants<>+384(SB), Y10, Y9
+	VMULPS Y3, Y3, Y1
+	VMULPS Y9, Y9, Y7
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VFMADD213PS constants<>+416(SB), Y9, Y11
+	VMOVUPS constants<>+512(SB), Y2
+	VMOVUPS constants<>+512(SB), Y8
 	VFMADD213PS constants<>+480(SB), Y3, Y2
-	VFMADD213PS constants<>+512(SB), Y3, Y2
-	VFMADD213PS constants<>+544(SB), Y3, Y2
-	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y9, Y8
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD231PS constants<>+544(SB), Y7, Y8
+	VFMADD213PS Y5, Y1, Y2
+	VFMADD213PS Y11, Y7, Y8
+	VADDPS constants<>+32(SB), Y3, Y3
+	VADDPS constants<>+32(SB), Y9, Y9
+	VFMADD213PS Y3, Y1, Y2
+	VFMADD213PS Y9, Y7, Y8
 	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y10, Y10
 	VPSLLD $23, Y4, Y4
+	VPSLLD $23, Y10, Y10
 	VPADDD Y4, Y2, Y2
+	VPADDD Y10, Y8, Y8
 	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
 	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
 	VDIVPS Y2, Y3, Y2
+	VDIVPS Y8, Y9, Y8
 	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+32(SB), Y7
 	VSUBPS Y2, Y1, Y1
+	VSUBPS Y8, Y7, Y7
 	VFMADD213PS constants<>+32(SB), Y0, Y1
+	VFMADD213PS constants<>+32(SB), Y6, Y7
 	VMULPS Y2, Y1, Y1
+	VMULPS Y8, Y7, Y7
 	VMULPS (R8)(BX*1), Y1, Y1
+	VMULPS 32(R8)(BX*1), Y7, Y7
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VXORPS Y8, Y8, Y8
-	VSUBPS Y5, Y8, Y8
-	VMOVUPS constants<>+320(SB), Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+288(SB), Y9
-	VMINPS Y8, Y9, Y8
-	VMULPS constants<>+352(SB), Y8, Y9
-	VROUNDPS $8, Y9, Y9
-	VFNMADD231PS constants<>+384(SB), Y9, Y8
-	VMOVUPS constants<>+416(SB), Y7
-	VFMADD213PS constants<>+448(SB), Y8, Y7
-	VFMADD213PS constants<>+480(SB), Y8, Y7
-	VFMADD213PS constants<>+512(SB), Y8, Y7
-	VFMADD213PS constants<>+544(SB), Y8, Y7
-	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VFMADD213PS constants<>+32(SB), Y8, Y7
-	VFMADD213PS constants<>+32(SB), Y8, Y7
-	VCVTPS2DQ Y9, Y9
-	VPSLLD $23, Y9, Y9
-	VPADDD Y9, Y7, Y7
-	VADDPS constants<>+32(SB), Y7, Y7
-	VMOVUPS constants<>+32(SB), Y8
-	VDIVPS Y7, Y8, Y7
-	VMOVUPS constants<>+32(SB), Y6
-	VSUBPS Y7, Y6, Y6
-	VFMADD213PS constants<>+32(SB), Y5, Y6
-	VMULPS Y7, Y6, Y6
-	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS Y7, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block9
@@ -3912,23 +4028,23 @@ narrower5:
 	JLT done5
 block10:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y3, Y3, Y3
-	VSUBPS Y0, Y3, Y3
+	VMOVAPS Y0, Y3
 	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
 	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
 	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+384(SB), Y4, Y3
-	VMOVUPS constants<>+416(SB), Y2
-	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VMULPS Y3, Y3, Y1
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VMOVUPS constants<>+512(SB), Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
-	VFMADD213PS constants<>+512(SB), Y3, Y2
-	VFMADD213PS constants<>+544(SB), Y3, Y2
-	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD213PS Y5, Y1, Y2
+	VADDPS constants<>+32(SB), Y3, Y3
+	VFMADD213PS Y3, Y1, Y2
 	VCVTPS2DQ Y4, Y4
 	VPSLLD $23, Y4, Y4
 	VPADDD Y4, Y2, Y2
@@ -3966,63 +4082,63 @@ row6:
 	JLT narrower6
 block11:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y3, Y3, Y3
-	VSUBPS Y0, Y3, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVAPS Y0, Y3
+	VMOVAPS Y6, Y9
 	VMOVUPS constants<>+320(SB), Y4
+	VMOVUPS constants<>+320(SB), Y10
 	VMAXPS Y3, Y4, Y3
+	VMAXPS Y9, Y10, Y9
 	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
 	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
 	VMULPS constants<>+352(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y9, Y10
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+384(SB), Y4, Y3
-	VMOVUPS constants<>+416(SB), Y2
-	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VROUNDPS $8, Y10, Y10
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VFNMSUB231PS constants<>+384(SB), Y10, Y9
+	VMULPS Y3, Y3, Y1
+	VMULPS Y9, Y9, Y7
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VFMADD213PS constants<>+416(SB), Y9, Y11
+	VMOVUPS constants<>+512(SB), Y2
+	VMOVUPS constants<>+512(SB), Y8
 	VFMADD213PS constants<>+480(SB), Y3, Y2
-	VFMADD213PS constants<>+512(SB), Y3, Y2
-	VFMADD213PS constants<>+544(SB), Y3, Y2
-	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y9, Y8
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD231PS constants<>+544(SB), Y7, Y8
+	VFMADD213PS Y5, Y1, Y2
+	VFMADD213PS Y11, Y7, Y8
+	VADDPS constants<>+32(SB), Y3, Y3
+	VADDPS constants<>+32(SB), Y9, Y9
+	VFMADD213PS Y3, Y1, Y2
+	VFMADD213PS Y9, Y7, Y8
 	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y10, Y10
 	VPSLLD $23, Y4, Y4
+	VPSLLD $23, Y10, Y10
 	VPADDD Y4, Y2, Y2
+	VPADDD Y10, Y8, Y8
 	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
 	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
 	VDIVPS Y2, Y3, Y2
+	VDIVPS Y8, Y9, Y8
 	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+32(SB), Y7
 	VSUBPS Y2, Y1, Y1
+	VSUBPS Y8, Y7, Y7
 	VMULPS Y2, Y1, Y1
+	VMULPS Y8, Y7, Y7
 	VMULPS (R8)(BX*1), Y1, Y1
+	VMULPS 32(R8)(BX*1), Y7, Y7
 	VMOVUPS Y1, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y5
-	VXORPS Y8, Y8, Y8
-	VSUBPS Y5, Y8, Y8
-	VMOVUPS constants<>+320(SB), Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+288(SB), Y9
-	VMINPS Y8, Y9, Y8
-	VMULPS constants<>+352(SB), Y8, Y9
-	VROUNDPS $8, Y9, Y9
-	VFNMADD231PS constants<>+384(SB), Y9, Y8
-	VMOVUPS constants<>+416(SB), Y7
-	VFMADD213PS constants<>+448(SB), Y8, Y7
-	VFMADD213PS constants<>+480(SB), Y8, Y7
-	VFMADD213PS constants<>+512(SB), Y8, Y7
-	VFMADD213PS constants<>+544(SB), Y8, Y7
-	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VFMADD213PS constants<>+32(SB), Y8, Y7
-	VFMADD213PS constants<>+32(SB), Y8, Y7
-	VCVTPS2DQ Y9, Y9
-	VPSLLD $23, Y9, Y9
-	VPADDD Y9, Y7, Y7
-	VADDPS constants<>+32(SB), Y7, Y7
-	VMOVUPS constants<>+32(SB), Y8
-	VDIVPS Y7, Y8, Y7
-	VMOVUPS constants<>+32(SB), Y6
-	VSUBPS Y7, Y6, Y6
-	VMULPS Y7, Y6, Y6
-	VMULPS 32(R8)(BX*1), Y6, Y6
-	VMOVUPS Y6, 32(DI)(BX*1)
+	VMOVUPS Y7, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block11
@@ -4033,23 +4149,23 @@ narrower6:
 	JLT done6
 block12:
 	VMOVUPS (SI)(BX*1), Y0
-	VXORPS Y3, Y3, Y3
-	VSUBPS Y0, Y3, Y3
+	VMOVAPS Y0, Y3
 	VMOVUPS constants<>+320(SB), Y4
 	VMAXPS Y3, Y4, Y3
 	VMOVUPS constants<>+288(SB), Y4
 	VMINPS Y3, Y4, Y3
 	VMULPS constants<>+352(SB), Y3, Y4
 	VROUNDPS $8, Y4, Y4
-	VFNMADD231PS constants<>+384(SB), Y4, Y3
-	VMOVUPS constants<>+416(SB), Y2
-	VFMADD213PS constants<>+448(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VMULPS Y3, Y3, Y1
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VMOVUPS constants<>+512(SB), Y2
 	VFMADD213PS constants<>+480(SB), Y3, Y2
-	VFMADD213PS constants<>+512(SB), Y3, Y2
-	VFMADD213PS constants<>+544(SB), Y3, Y2
-	VFMADD213PS constants<>+64(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
-	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD213PS Y5, Y1, Y2
+	VADDPS constants<>+32(SB), Y3, Y3
+	VFMADD213PS Y3, Y1, Y2
 	VCVTPS2DQ Y4, Y4
 	VPSLLD $23, Y4, Y4
 	VPADDD Y4, Y2, Y2
@@ -4087,38 +4203,26 @@ TEXT ·normActivateAVX2(SB), NOSPLIT, $0-72
 row:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower
 block:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y1, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS 64(R9)(BX*1), Y9
-	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VXORPS Y9, Y9, Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R9)(BX*1), Y1
-	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VXORPS Y1, Y1, Y1
-	VMAXPS Y0, Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block
 narrower:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done
 	SUBQ $32, AX
 	JLT done
@@ -4126,7 +4230,7 @@ block2:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y1, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y1
 	VMAXPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
 	ADDQ $32, BX
@@ -4152,7 +4256,7 @@ other:
 row2:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower2
 block3:
 	VMOVUPS (SI)(BX*1), Y0
@@ -4163,35 +4267,19 @@ block3:
 	VMOVUPS constants<>+192(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+0(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+192(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS 64(R9)(BX*1), Y9
-	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+0(SB), Y9
-	VMAXPS Y8, Y9, Y8
-	VMOVUPS constants<>+192(SB), Y9
-	VMINPS Y8, Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R9)(BX*1), Y1
-	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+0(SB), Y1
-	VMAXPS Y0, Y1, Y0
-	VMOVUPS constants<>+192(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVUPS constants<>+0(SB), Y7
+	VMAXPS Y6, Y7, Y6
+	VMOVUPS constants<>+192(SB), Y7
+	VMINPS Y6, Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block3
 narrower2:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done2
 	SUBQ $32, AX
 	JLT done2
@@ -4227,7 +4315,7 @@ other2:
 row3:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
@@ -4241,44 +4329,22 @@ block5:
 	VMINPS Y1, Y2, Y1
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
-	VFMADD213PS constants<>+64(SB), Y4, Y5
-	VMOVUPS constants<>+0(SB), Y6
-	VMAXPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VMINPS Y5, Y6, Y5
-	VMULPS Y5, Y4, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS 64(R9)(BX*1), Y9
-	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+256(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y8, Y9
-	VMOVUPS constants<>+0(SB), Y10
-	VMAXPS Y9, Y10, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VMINPS Y9, Y10, Y9
-	VMULPS Y9, Y8, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R9)(BX*1), Y1
-	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+256(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VMAXPS Y1, Y2, Y1
-	VMOVUPS constants<>+32(SB), Y2
-	VMINPS Y1, Y2, Y1
-	VMULPS Y1, Y0, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VMAXPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VMINPS Y7, Y8, Y7
+	VMULPS Y7, Y6, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block5
 narrower3:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done3
 	SUBQ $32, AX
 	JLT done3
@@ -4317,7 +4383,7 @@ other3:
 row4:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
@@ -4331,44 +4397,22 @@ block7:
 	VMINPS Y1, Y2, Y1
 	VMOVAPS Y1, Y0
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VMOVUPS constants<>+256(SB), Y5
-	VFMADD213PS constants<>+64(SB), Y4, Y5
-	VMOVUPS constants<>+0(SB), Y6
-	VMAXPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VMINPS Y5, Y6, Y5
-	VMOVAPS Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVUPS 64(R9)(BX*1), Y9
-	VFMADD213PS 64(R10)(BX*1), Y9, Y8
-	VMOVUPS constants<>+256(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y8, Y9
-	VMOVUPS constants<>+0(SB), Y10
-	VMAXPS Y9, Y10, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VMINPS Y9, Y10, Y9
-	VMOVAPS Y9, Y8
-	VMOVUPS Y8, 64(DI)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y0
-	VMOVUPS 96(R9)(BX*1), Y1
-	VFMADD213PS 96(R10)(BX*1), Y1, Y0
-	VMOVUPS constants<>+256(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y0, Y1
-	VMOVUPS constants<>+0(SB), Y2
-	VMAXPS Y1, Y2, Y1
-	VMOVUPS constants<>+32(SB), Y2
-	VMINPS Y1, Y2, Y1
-	VMOVAPS Y1, Y0
-	VMOVUPS Y0, 96(DI)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VMAXPS Y7, Y8, Y7
+	VMOVUPS constants<>+32(SB), Y8
+	VMINPS Y7, Y8, Y7
+	VMOVAPS Y7, Y6
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block7
 narrower4:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done4
 	SUBQ $32, AX
 	JLT done4
@@ -4411,61 +4455,61 @@ row5:
 	JLT narrower5
 block9:
 	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
 	VMOVUPS (R9)(BX*1), Y1
+	VMOVUPS 32(R9)(BX*1), Y7
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
 	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y2, Y3, Y2
+	VMAXPS Y8, Y9, Y8
 	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
 	VMULPS constants<>+352(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VROUNDPS $8, Y9, Y9
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y9, Y8
+	VMULPS Y2, Y2, Y4
+	VMULPS Y8, Y8, Y10
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VFMADD213PS constants<>+416(SB), Y8, Y11
+	VMOVUPS constants<>+512(SB), Y1
+	VMOVUPS constants<>+512(SB), Y7
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD231PS constants<>+544(SB), Y10, Y7
+	VFMADD213PS Y5, Y4, Y1
+	VFMADD213PS Y11, Y10, Y7
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VFMADD213PS Y2, Y4, Y1
+	VFMADD213PS Y8, Y10, Y7
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
 	VPADDD Y3, Y1, Y1
+	VPADDD Y9, Y7, Y7
 	VADDPS constants<>+32(SB), Y1, Y1
+	VADDPS constants<>+32(SB), Y7, Y7
 	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+32(SB), Y8
 	VDIVPS Y1, Y2, Y1
+	VDIVPS Y7, Y8, Y7
 	VMULPS Y1, Y0, Y0
+	VMULPS Y7, Y6, Y6
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMULPS Y5, Y4, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block9
@@ -4478,23 +4522,23 @@ block10:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVAPS Y0, Y2
 	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
 	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
 	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VMULPS Y2, Y2, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD213PS Y5, Y4, Y1
+	VADDPS constants<>+32(SB), Y2, Y2
+	VFMADD213PS Y2, Y4, Y1
 	VCVTPS2DQ Y3, Y3
 	VPSLLD $23, Y3, Y3
 	VPADDD Y3, Y1, Y1
@@ -4528,61 +4572,61 @@ row6:
 	JLT narrower6
 block11:
 	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
 	VMOVUPS (R9)(BX*1), Y1
+	VMOVUPS 32(R9)(BX*1), Y7
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
 	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
 	VMAXPS Y2, Y3, Y2
+	VMAXPS Y8, Y9, Y8
 	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
 	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
 	VMULPS constants<>+352(SB), Y2, Y3
+	VMULPS constants<>+352(SB), Y8, Y9
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VROUNDPS $8, Y9, Y9
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VFNMSUB231PS constants<>+384(SB), Y9, Y8
+	VMULPS Y2, Y2, Y4
+	VMULPS Y8, Y8, Y10
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VFMADD213PS constants<>+416(SB), Y8, Y11
+	VMOVUPS constants<>+512(SB), Y1
+	VMOVUPS constants<>+512(SB), Y7
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD213PS constants<>+480(SB), Y8, Y7
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD231PS constants<>+544(SB), Y10, Y7
+	VFMADD213PS Y5, Y4, Y1
+	VFMADD213PS Y11, Y10, Y7
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VFMADD213PS Y2, Y4, Y1
+	VFMADD213PS Y8, Y10, Y7
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
 	VPADDD Y3, Y1, Y1
+	VPADDD Y9, Y7, Y7
 	VADDPS constants<>+32(SB), Y1, Y1
+	VADDPS constants<>+32(SB), Y7, Y7
 	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+32(SB), Y8
 	VDIVPS Y1, Y2, Y1
+	VDIVPS Y7, Y8, Y7
 	VMOVAPS Y1, Y0
+	VMOVAPS Y7, Y6
 	VMOVUPS Y0, (DI)(BX*1)
-	VMOVUPS 32(SI)(BX*1), Y4
-	VMOVUPS 32(R9)(BX*1), Y5
-	VFMADD213PS 32(R10)(BX*1), Y5, Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMOVAPS Y5, Y4
-	VMOVUPS Y4, 32(DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
 	JGE block11
@@ -4595,23 +4639,23 @@ block12:
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS (R9)(BX*1), Y1
 	VFMADD213PS (R10)(BX*1), Y1, Y0
-	VXORPS Y2, Y2, Y2
-	VSUBPS Y0, Y2, Y2
+	VMOVAPS Y0, Y2
 	VMOVUPS constants<>+320(SB), Y3
 	VMAXPS Y2, Y3, Y2
 	VMOVUPS constants<>+288(SB), Y3
 	VMINPS Y2, Y3, Y2
 	VMULPS constants<>+352(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y3
-	VFNMADD231PS constants<>+384(SB), Y3, Y2
-	VMOVUPS constants<>+416(SB), Y1
-	VFMADD213PS constants<>+448(SB), Y2, Y1
+	VFNMSUB231PS constants<>+384(SB), Y3, Y2
+	VMULPS Y2, Y2, Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y2, Y5
+	VMOVUPS constants<>+512(SB), Y1
 	VFMADD213PS constants<>+480(SB), Y2, Y1
-	VFMADD213PS constants<>+512(SB), Y2, Y1
-	VFMADD213PS constants<>+544(SB), Y2, Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
+	VFMADD231PS constants<>+544(SB), Y4, Y1
+	VFMADD213PS Y5, Y4, Y1
+	VADDPS constants<>+32(SB), Y2, Y2
+	VFMADD213PS Y2, Y4, Y1
 	VCVTPS2DQ Y3, Y3
 	VPSLLD $23, Y3, Y3
 	VPADDD Y3, Y1, Y1
@@ -4659,46 +4703,46 @@ block:
 	MOVQ rows+32(FP), DX
 row:
 	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
+	VMOVUPS (R13)(BX*1), Y10
+	VFMADD213PS (R15)(BX*1), Y10, Y8
 	VMOVUPS (DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS (SI)(BX*1), Y8
 	VSUBPS (R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y0, Y0
 	VFMADD231PS Y9, Y8, Y4
 	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
+	VMOVUPS 32(R13)(BX*1), Y10
+	VFMADD213PS 32(R15)(BX*1), Y10, Y8
 	VMOVUPS 32(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 32(SI)(BX*1), Y8
 	VSUBPS 32(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y1, Y1
 	VFMADD231PS Y9, Y8, Y5
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
+	VMOVUPS 64(R13)(BX*1), Y10
+	VFMADD213PS 64(R15)(BX*1), Y10, Y8
 	VMOVUPS 64(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 64(SI)(BX*1), Y8
 	VSUBPS 64(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y2, Y2
 	VFMADD231PS Y9, Y8, Y6
 	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
+	VMOVUPS 96(R13)(BX*1), Y10
+	VFMADD213PS 96(R15)(BX*1), Y10, Y8
 	VMOVUPS 96(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 96(SI)(BX*1), Y8
 	VSUBPS 96(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y3, Y3
 	VFMADD231PS Y9, Y8, Y7
@@ -4720,35 +4764,144 @@ row:
 narrower:
 	ADDQ $128, CX
 	JEQ done
+	SUBQ $96, CX
+	JLT narrower2
+block2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row2:
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS (R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y8, Y6
+	VMOVUPS (DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS (SI)(BX*1), Y6
+	VSUBPS (R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y0, Y0
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS 32(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y1, Y1
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 64(R13)(BX*1), Y8
+	VFMADD213PS 64(R15)(BX*1), Y8, Y6
+	VMOVUPS 64(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 64(SI)(BX*1), Y6
+	VSUBPS 64(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y2, Y2
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row2
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row3:
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS (R13)(BX*1), Y6
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VMOVUPS (DI)(BX*1), Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VCMPPS $0x11, Y4, Y6, Y7
+	VANDPS Y7, Y5, Y5
+	VMOVUPS (SI)(BX*1), Y4
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VADDPS Y5, Y0, Y0
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVUPS 32(DI)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y10, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row3
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
 	SUBQ $32, CX
 	JLT done
-block2:
+block4:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ dy+0(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ rows+32(FP), DX
-row2:
+row4:
 	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
 	VMOVUPS (DI)(BX*1), Y3
-	VMOVUPS constants<>+0(SB), Y5
-	VCMPPS $0x11, Y4, Y5, Y6
-	VANDPS Y6, Y3, Y3
+	VMOVUPS constants<>+0(SB), Y4
+	VCMPPS $0x11, Y2, Y4, Y5
+	VANDPS Y5, Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ dys+8(FP), DI
 	ADDQ xs+24(FP), SI
 	DECQ DX
-	JNZ row2
+	JNZ row4
 	VMOVUPS Y0, (R11)(BX*1)
 	VMOVUPS Y1, (R12)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET
@@ -4764,137 +4917,7 @@ other:
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $128, CX
-	JLT narrower2
-block3:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ dy+0(FP), DI
-	MOVQ x+16(FP), SI
-	MOVQ rows+32(FP), DX
-row3:
-	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VMOVUPS (DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS (R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y0, Y0
-	VFMADD231PS Y9, Y8, Y4
-	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VMOVUPS 32(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 32(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y1, Y1
-	VFMADD231PS Y9, Y8, Y5
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VMOVUPS 64(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 64(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y2, Y2
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VMOVUPS 96(DI)(BX*1), Y9
-	VMOVUPS constants<>+0(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+192(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 96(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y3, Y3
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ dys+8(FP), DI
-	ADDQ xs+24(FP), SI
-	DECQ DX
-	JNZ row3
-	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y4, (R12)(BX*1)
-	VMOVUPS Y1, 32(R11)(BX*1)
-	VMOVUPS Y5, 32(R12)(BX*1)
-	VMOVUPS Y2, 64(R11)(BX*1)
-	VMOVUPS Y6, 64(R12)(BX*1)
-	VMOVUPS Y3, 96(R11)(BX*1)
-	VMOVUPS Y7, 96(R12)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, CX
-	JGE block3
-narrower2:
-	ADDQ $128, CX
-	JEQ done2
-	SUBQ $32, CX
-	JLT done2
-block4:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ dy+0(FP), DI
-	MOVQ x+16(FP), SI
-	MOVQ rows+32(FP), DX
-row4:
-	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS (DI)(BX*1), Y3
-	VMOVUPS constants<>+0(SB), Y5
-	VCMPPS $0x11, Y4, Y5, Y6
-	VANDPS Y6, Y3, Y3
-	VCMPPS $0x11, constants<>+192(SB), Y4, Y6
-	VANDPS Y6, Y3, Y3
-	VSUBPS (R10)(BX*1), Y2, Y2
-	VADDPS Y3, Y0, Y0
-	VFMADD231PS Y3, Y2, Y1
-	ADDQ dys+8(FP), DI
-	ADDQ xs+24(FP), SI
-	DECQ DX
-	JNZ row4
-	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y1, (R12)(BX*1)
-	ADDQ $32, BX
-	SUBQ $32, CX
-	JGE block4
-done2:
-	VZEROUPPER
-	RET
-other2:
-	CMPQ act+88(FP), $3
-	JNE other3
-	MOVQ mean+64(FP), R10
-	MOVQ sumDY+72(FP), R11
-	MOVQ sumDYX+80(FP), R12
-	MOVQ scale+48(FP), R13
-	MOVQ shift+56(FP), R15
-	MOVQ c+40(FP), CX
-	SHLQ $2, CX
-	XORL BX, BX
-	SUBQ $128, CX
-	JLT narrower3
+	JLT narrower4
 block5:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -4909,70 +4932,54 @@ block5:
 	MOVQ rows+32(FP), DX
 row5:
 	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+128(SB), Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VCMPPS $0x11, Y10, Y11, Y13
-	VBLENDVPS Y13, Y12, Y9, Y9
-	VMULPS (DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS (R13)(BX*1), Y10
+	VFMADD213PS (R15)(BX*1), Y10, Y8
+	VMOVUPS (DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS (SI)(BX*1), Y8
 	VSUBPS (R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y0, Y0
 	VFMADD231PS Y9, Y8, Y4
 	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+128(SB), Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VCMPPS $0x11, Y10, Y11, Y13
-	VBLENDVPS Y13, Y12, Y9, Y9
-	VMULPS 32(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS 32(R13)(BX*1), Y10
+	VFMADD213PS 32(R15)(BX*1), Y10, Y8
+	VMOVUPS 32(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 32(SI)(BX*1), Y8
 	VSUBPS 32(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y1, Y1
 	VFMADD231PS Y9, Y8, Y5
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+128(SB), Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VCMPPS $0x11, Y10, Y11, Y13
-	VBLENDVPS Y13, Y12, Y9, Y9
-	VMULPS 64(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS 64(R13)(BX*1), Y10
+	VFMADD213PS 64(R15)(BX*1), Y10, Y8
+	VMOVUPS 64(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 64(SI)(BX*1), Y8
 	VSUBPS 64(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y2, Y2
 	VFMADD231PS Y9, Y8, Y6
 	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+224(SB), Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VMOVUPS constants<>+128(SB), Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VCMPPS $0x11, Y10, Y11, Y13
-	VBLENDVPS Y13, Y12, Y9, Y9
-	VMULPS 96(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
+	VMOVUPS 96(R13)(BX*1), Y10
+	VFMADD213PS 96(R15)(BX*1), Y10, Y8
+	VMOVUPS 96(DI)(BX*1), Y9
+	VMOVUPS constants<>+0(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+192(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 96(SI)(BX*1), Y8
 	VSUBPS 96(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y3, Y3
 	VFMADD231PS Y9, Y8, Y7
@@ -4991,149 +4998,130 @@ row5:
 	ADDQ $128, BX
 	SUBQ $128, CX
 	JGE block5
-narrower3:
+narrower4:
 	ADDQ $128, CX
-	JEQ done3
-	SUBQ $32, CX
-	JLT done3
+	JEQ done2
+	SUBQ $96, CX
+	JLT narrower5
 block6:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ dy+0(FP), DI
-	MOVQ x+16(FP), SI
-	MOVQ rows+32(FP), DX
-row6:
-	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+224(SB), Y3
-	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VMOVUPS constants<>+128(SB), Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VCMPPS $0x11, Y4, Y5, Y7
-	VBLENDVPS Y7, Y6, Y3, Y3
-	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+160(SB), Y5
-	VCMPPS $0x11, Y4, Y5, Y6
-	VANDPS Y6, Y3, Y3
-	VSUBPS (R10)(BX*1), Y2, Y2
-	VADDPS Y3, Y0, Y0
-	VFMADD231PS Y3, Y2, Y1
-	ADDQ dys+8(FP), DI
-	ADDQ xs+24(FP), SI
-	DECQ DX
-	JNZ row6
-	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y1, (R12)(BX*1)
-	ADDQ $32, BX
-	SUBQ $32, CX
-	JGE block6
-done3:
-	VZEROUPPER
-	RET
-other3:
-	CMPQ act+88(FP), $4
-	JNE other4
-	MOVQ mean+64(FP), R10
-	MOVQ sumDY+72(FP), R11
-	MOVQ sumDYX+80(FP), R12
-	MOVQ scale+48(FP), R13
-	MOVQ shift+56(FP), R15
-	MOVQ c+40(FP), CX
-	SHLQ $2, CX
-	XORL BX, BX
-	SUBQ $128, CX
-	JLT narrower4
-block7:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row6:
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS (R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y8, Y6
+	VMOVUPS (DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS (SI)(BX*1), Y6
+	VSUBPS (R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y0, Y0
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVUPS 32(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS 32(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y1, Y1
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 64(R13)(BX*1), Y8
+	VFMADD213PS 64(R15)(BX*1), Y8, Y6
+	VMOVUPS 64(DI)(BX*1), Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 64(SI)(BX*1), Y6
+	VSUBPS 64(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y2, Y2
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row6
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block6
+narrower5:
+	ADDQ $96, CX
+	JEQ done2
+	SUBQ $64, CX
+	JLT narrower6
+block7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	MOVQ dy+0(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ rows+32(FP), DX
 row7:
-	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+256(SB), Y9
-	VMULPS (DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS (R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y0, Y0
-	VFMADD231PS Y9, Y8, Y4
-	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+256(SB), Y9
-	VMULPS 32(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 32(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y1, Y1
-	VFMADD231PS Y9, Y8, Y5
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+256(SB), Y9
-	VMULPS 64(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 64(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y2, Y2
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VMOVUPS constants<>+256(SB), Y9
-	VMULPS 96(DI)(BX*1), Y9, Y9
-	VMOVUPS constants<>+160(SB), Y11
-	VCMPPS $0x11, Y10, Y11, Y12
-	VANDPS Y12, Y9, Y9
-	VCMPPS $0x11, constants<>+128(SB), Y10, Y12
-	VANDPS Y12, Y9, Y9
-	VSUBPS 96(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y3, Y3
-	VFMADD231PS Y9, Y8, Y7
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS (R13)(BX*1), Y6
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VMOVUPS (DI)(BX*1), Y5
+	VMOVUPS constants<>+0(SB), Y6
+	VCMPPS $0x11, Y4, Y6, Y7
+	VANDPS Y7, Y5, Y5
+	VCMPPS $0x11, constants<>+192(SB), Y4, Y7
+	VANDPS Y7, Y5, Y5
+	VMOVUPS (SI)(BX*1), Y4
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VADDPS Y5, Y0, Y0
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVUPS 32(DI)(BX*1), Y11
+	VMOVUPS constants<>+0(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VCMPPS $0x11, constants<>+192(SB), Y10, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y10, Y3
 	ADDQ dys+8(FP), DI
 	ADDQ xs+24(FP), SI
 	DECQ DX
 	JNZ row7
 	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
 	VMOVUPS Y1, 32(R11)(BX*1)
-	VMOVUPS Y5, 32(R12)(BX*1)
-	VMOVUPS Y2, 64(R11)(BX*1)
-	VMOVUPS Y6, 64(R12)(BX*1)
-	VMOVUPS Y3, 96(R11)(BX*1)
-	VMOVUPS Y7, 96(R12)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, CX
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
 	JGE block7
-narrower4:
-	ADDQ $128, CX
-	JEQ done4
+narrower6:
+	ADDQ $64, CX
+	JEQ done2
 	SUBQ $32, CX
-	JLT done4
+	JLT done2
 block8:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5142,16 +5130,15 @@ block8:
 	MOVQ rows+32(FP), DX
 row8:
 	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VMOVUPS constants<>+256(SB), Y3
-	VMULPS (DI)(BX*1), Y3, Y3
-	VMOVUPS constants<>+160(SB), Y5
-	VCMPPS $0x11, Y4, Y5, Y6
-	VANDPS Y6, Y3, Y3
-	VCMPPS $0x11, constants<>+128(SB), Y4, Y6
-	VANDPS Y6, Y3, Y3
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMOVUPS (DI)(BX*1), Y3
+	VMOVUPS constants<>+0(SB), Y4
+	VCMPPS $0x11, Y2, Y4, Y5
+	VANDPS Y5, Y3, Y3
+	VCMPPS $0x11, constants<>+192(SB), Y2, Y5
+	VANDPS Y5, Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
 	VFMADD231PS Y3, Y2, Y1
@@ -5164,12 +5151,12 @@ row8:
 	ADDQ $32, BX
 	SUBQ $32, CX
 	JGE block8
-done4:
+done2:
 	VZEROUPPER
 	RET
-other4:
-	CMPQ act+88(FP), $5
-	JNE other5
+other2:
+	CMPQ act+88(FP), $3
+	JNE other3
 	MOVQ mean+64(FP), R10
 	MOVQ sumDY+72(FP), R11
 	MOVQ sumDYX+80(FP), R12
@@ -5179,7 +5166,7 @@ other4:
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $128, CX
-	JLT narrower5
+	JLT narrower7
 block9:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5194,142 +5181,70 @@ block9:
 	MOVQ rows+32(FP), DX
 row9:
 	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VMULPS Y11, Y9, Y9
+	VMOVUPS (R13)(BX*1), Y10
+	VFMADD213PS (R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+128(SB), Y10
+	VMOVUPS constants<>+32(SB), Y11
+	VCMPPS $0x11, Y8, Y10, Y12
+	VBLENDVPS Y12, Y11, Y9, Y9
 	VMULPS (DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS (SI)(BX*1), Y8
 	VSUBPS (R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y0, Y0
 	VFMADD231PS Y9, Y8, Y4
 	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VMULPS Y11, Y9, Y9
+	VMOVUPS 32(R13)(BX*1), Y10
+	VFMADD213PS 32(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+128(SB), Y10
+	VMOVUPS constants<>+32(SB), Y11
+	VCMPPS $0x11, Y8, Y10, Y12
+	VBLENDVPS Y12, Y11, Y9, Y9
 	VMULPS 32(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 32(SI)(BX*1), Y8
 	VSUBPS 32(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y1, Y1
 	VFMADD231PS Y9, Y8, Y5
 	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VMULPS Y11, Y9, Y9
+	VMOVUPS 64(R13)(BX*1), Y10
+	VFMADD213PS 64(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+128(SB), Y10
+	VMOVUPS constants<>+32(SB), Y11
+	VCMPPS $0x11, Y8, Y10, Y12
+	VBLENDVPS Y12, Y11, Y9, Y9
 	VMULPS 64(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 64(SI)(BX*1), Y8
 	VSUBPS 64(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y2, Y2
 	VFMADD231PS Y9, Y8, Y6
 	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VMULPS Y11, Y9, Y9
+	VMOVUPS 96(R13)(BX*1), Y10
+	VFMADD213PS 96(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+224(SB), Y9
+	VFMADD213PS constants<>+64(SB), Y8, Y9
+	VMOVUPS constants<>+128(SB), Y10
+	VMOVUPS constants<>+32(SB), Y11
+	VCMPPS $0x11, Y8, Y10, Y12
+	VBLENDVPS Y12, Y11, Y9, Y9
 	VMULPS 96(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 96(SI)(BX*1), Y8
 	VSUBPS 96(R10)(BX*1), Y8, Y8
 	VADDPS Y9, Y3, Y3
 	VFMADD231PS Y9, Y8, Y7
@@ -5348,245 +5263,150 @@ row9:
 	ADDQ $128, BX
 	SUBQ $128, CX
 	JGE block9
-narrower5:
+narrower7:
 	ADDQ $128, CX
-	JEQ done5
-	SUBQ $32, CX
-	JLT done5
+	JEQ done3
+	SUBQ $96, CX
+	JLT narrower8
 block10:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ dy+0(FP), DI
-	MOVQ x+16(FP), SI
-	MOVQ rows+32(FP), DX
-row10:
-	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y3
-	VSUBPS Y5, Y3, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VMULPS Y5, Y3, Y3
-	VMULPS (DI)(BX*1), Y3, Y3
-	VSUBPS (R10)(BX*1), Y2, Y2
-	VADDPS Y3, Y0, Y0
-	VFMADD231PS Y3, Y2, Y1
-	ADDQ dys+8(FP), DI
-	ADDQ xs+24(FP), SI
-	DECQ DX
-	JNZ row10
-	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y1, (R12)(BX*1)
-	ADDQ $32, BX
-	SUBQ $32, CX
-	JGE block10
-done5:
-	VZEROUPPER
-	RET
-other5:
-	MOVQ mean+64(FP), R10
-	MOVQ sumDY+72(FP), R11
-	MOVQ sumDYX+80(FP), R12
-	MOVQ scale+48(FP), R13
-	MOVQ shift+56(FP), R15
-	MOVQ c+40(FP), CX
-	SHLQ $2, CX
-	XORL BX, BX
-	SUBQ $128, CX
-	JLT narrower6
-block11:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row10:
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS (R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+224(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+128(SB), Y8
+	VMOVUPS constants<>+32(SB), Y9
+	VCMPPS $0x11, Y6, Y8, Y10
+	VBLENDVPS Y10, Y9, Y7, Y7
+	VMULPS (DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS (SI)(BX*1), Y6
+	VSUBPS (R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y0, Y0
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+224(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+128(SB), Y8
+	VMOVUPS constants<>+32(SB), Y9
+	VCMPPS $0x11, Y6, Y8, Y10
+	VBLENDVPS Y10, Y9, Y7, Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS 32(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y1, Y1
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 64(R13)(BX*1), Y8
+	VFMADD213PS 64(R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+224(SB), Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+128(SB), Y8
+	VMOVUPS constants<>+32(SB), Y9
+	VCMPPS $0x11, Y6, Y8, Y10
+	VBLENDVPS Y10, Y9, Y7, Y7
+	VMULPS 64(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 64(SI)(BX*1), Y6
+	VSUBPS 64(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y2, Y2
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row10
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block10
+narrower8:
+	ADDQ $96, CX
+	JEQ done3
+	SUBQ $64, CX
+	JLT narrower9
+block11:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	MOVQ dy+0(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ rows+32(FP), DX
 row11:
-	VMOVUPS (SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS (R13)(BX*1), Y11
-	VFMADD213PS (R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VMULPS Y11, Y9, Y9
-	VMULPS (DI)(BX*1), Y9, Y9
-	VSUBPS (R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y0, Y0
-	VFMADD231PS Y9, Y8, Y4
-	VMOVUPS 32(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 32(R13)(BX*1), Y11
-	VFMADD213PS 32(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VMULPS Y11, Y9, Y9
-	VMULPS 32(DI)(BX*1), Y9, Y9
-	VSUBPS 32(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y1, Y1
-	VFMADD231PS Y9, Y8, Y5
-	VMOVUPS 64(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 64(R13)(BX*1), Y11
-	VFMADD213PS 64(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VMULPS Y11, Y9, Y9
-	VMULPS 64(DI)(BX*1), Y9, Y9
-	VSUBPS 64(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y2, Y2
-	VFMADD231PS Y9, Y8, Y6
-	VMOVUPS 96(SI)(BX*1), Y8
-	VMOVAPS Y8, Y10
-	VMOVUPS 96(R13)(BX*1), Y11
-	VFMADD213PS 96(R15)(BX*1), Y11, Y10
-	VXORPS Y12, Y12, Y12
-	VSUBPS Y10, Y12, Y12
-	VMOVUPS constants<>+320(SB), Y13
-	VMAXPS Y12, Y13, Y12
-	VMOVUPS constants<>+288(SB), Y13
-	VMINPS Y12, Y13, Y12
-	VMULPS constants<>+352(SB), Y12, Y13
-	VROUNDPS $8, Y13, Y13
-	VFNMADD231PS constants<>+384(SB), Y13, Y12
-	VMOVUPS constants<>+416(SB), Y11
-	VFMADD213PS constants<>+448(SB), Y12, Y11
-	VFMADD213PS constants<>+480(SB), Y12, Y11
-	VFMADD213PS constants<>+512(SB), Y12, Y11
-	VFMADD213PS constants<>+544(SB), Y12, Y11
-	VFMADD213PS constants<>+64(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VFMADD213PS constants<>+32(SB), Y12, Y11
-	VCVTPS2DQ Y13, Y13
-	VPSLLD $23, Y13, Y13
-	VPADDD Y13, Y11, Y11
-	VADDPS constants<>+32(SB), Y11, Y11
-	VMOVUPS constants<>+32(SB), Y12
-	VDIVPS Y11, Y12, Y11
-	VMOVUPS constants<>+32(SB), Y9
-	VSUBPS Y11, Y9, Y9
-	VMULPS Y11, Y9, Y9
-	VMULPS 96(DI)(BX*1), Y9, Y9
-	VSUBPS 96(R10)(BX*1), Y8, Y8
-	VADDPS Y9, Y3, Y3
-	VFMADD231PS Y9, Y8, Y7
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS (R13)(BX*1), Y6
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VMOVUPS constants<>+224(SB), Y5
+	VFMADD213PS constants<>+64(SB), Y4, Y5
+	VMOVUPS constants<>+128(SB), Y6
+	VMOVUPS constants<>+32(SB), Y7
+	VCMPPS $0x11, Y4, Y6, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMULPS (DI)(BX*1), Y5, Y5
+	VMOVUPS constants<>+160(SB), Y6
+	VCMPPS $0x11, Y4, Y6, Y7
+	VANDPS Y7, Y5, Y5
+	VMOVUPS (SI)(BX*1), Y4
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VADDPS Y5, Y0, Y0
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVUPS constants<>+224(SB), Y11
+	VFMADD213PS constants<>+64(SB), Y10, Y11
+	VMOVUPS constants<>+128(SB), Y12
+	VMOVUPS constants<>+32(SB), Y13
+	VCMPPS $0x11, Y10, Y12, Y14
+	VBLENDVPS Y14, Y13, Y11, Y11
+	VMULPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS constants<>+160(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y10, Y3
 	ADDQ dys+8(FP), DI
 	ADDQ xs+24(FP), SI
 	DECQ DX
 	JNZ row11
 	VMOVUPS Y0, (R11)(BX*1)
-	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
 	VMOVUPS Y1, 32(R11)(BX*1)
-	VMOVUPS Y5, 32(R12)(BX*1)
-	VMOVUPS Y2, 64(R11)(BX*1)
-	VMOVUPS Y6, 64(R12)(BX*1)
-	VMOVUPS Y3, 96(R11)(BX*1)
-	VMOVUPS Y7, 96(R12)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, CX
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
 	JGE block11
-narrower6:
-	ADDQ $128, CX
-	JEQ done6
+narrower9:
+	ADDQ $64, CX
+	JEQ done3
 	SUBQ $32, CX
-	JLT done6
+	JLT done3
 block12:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5595,36 +5415,19 @@ block12:
 	MOVQ rows+32(FP), DX
 row12:
 	VMOVUPS (SI)(BX*1), Y2
-	VMOVAPS Y2, Y4
-	VMOVUPS (R13)(BX*1), Y5
-	VFMADD213PS (R15)(BX*1), Y5, Y4
-	VXORPS Y6, Y6, Y6
-	VSUBPS Y4, Y6, Y6
-	VMOVUPS constants<>+320(SB), Y7
-	VMAXPS Y6, Y7, Y6
-	VMOVUPS constants<>+288(SB), Y7
-	VMINPS Y6, Y7, Y6
-	VMULPS constants<>+352(SB), Y6, Y7
-	VROUNDPS $8, Y7, Y7
-	VFNMADD231PS constants<>+384(SB), Y7, Y6
-	VMOVUPS constants<>+416(SB), Y5
-	VFMADD213PS constants<>+448(SB), Y6, Y5
-	VFMADD213PS constants<>+480(SB), Y6, Y5
-	VFMADD213PS constants<>+512(SB), Y6, Y5
-	VFMADD213PS constants<>+544(SB), Y6, Y5
-	VFMADD213PS constants<>+64(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VFMADD213PS constants<>+32(SB), Y6, Y5
-	VCVTPS2DQ Y7, Y7
-	VPSLLD $23, Y7, Y7
-	VPADDD Y7, Y5, Y5
-	VADDPS constants<>+32(SB), Y5, Y5
-	VMOVUPS constants<>+32(SB), Y6
-	VDIVPS Y5, Y6, Y5
-	VMOVUPS constants<>+32(SB), Y3
-	VSUBPS Y5, Y3, Y3
-	VMULPS Y5, Y3, Y3
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMOVUPS constants<>+224(SB), Y3
+	VFMADD213PS constants<>+64(SB), Y2, Y3
+	VMOVUPS constants<>+128(SB), Y4
+	VMOVUPS constants<>+32(SB), Y5
+	VCMPPS $0x11, Y2, Y4, Y6
+	VBLENDVPS Y6, Y5, Y3, Y3
 	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+160(SB), Y4
+	VCMPPS $0x11, Y2, Y4, Y5
+	VANDPS Y5, Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
 	VSUBPS (R10)(BX*1), Y2, Y2
 	VADDPS Y3, Y0, Y0
 	VFMADD231PS Y3, Y2, Y1
@@ -5637,6 +5440,584 @@ row12:
 	ADDQ $32, BX
 	SUBQ $32, CX
 	JGE block12
+done3:
+	VZEROUPPER
+	RET
+other3:
+	CMPQ act+88(FP), $4
+	JNE other4
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower10
+block13:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row13:
+	VMOVUPS (SI)(BX*1), Y8
+	VMOVUPS (R13)(BX*1), Y10
+	VFMADD213PS (R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMULPS (DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS (SI)(BX*1), Y8
+	VSUBPS (R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y0, Y0
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS 32(SI)(BX*1), Y8
+	VMOVUPS 32(R13)(BX*1), Y10
+	VFMADD213PS 32(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMULPS 32(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 32(SI)(BX*1), Y8
+	VSUBPS 32(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y1, Y1
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS 64(SI)(BX*1), Y8
+	VMOVUPS 64(R13)(BX*1), Y10
+	VFMADD213PS 64(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMULPS 64(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 64(SI)(BX*1), Y8
+	VSUBPS 64(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y2, Y2
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVUPS 96(R13)(BX*1), Y10
+	VFMADD213PS 96(R15)(BX*1), Y10, Y8
+	VMOVUPS constants<>+256(SB), Y9
+	VMULPS 96(DI)(BX*1), Y9, Y9
+	VMOVUPS constants<>+160(SB), Y10
+	VCMPPS $0x11, Y8, Y10, Y11
+	VANDPS Y11, Y9, Y9
+	VCMPPS $0x11, constants<>+128(SB), Y8, Y11
+	VANDPS Y11, Y9, Y9
+	VMOVUPS 96(SI)(BX*1), Y8
+	VSUBPS 96(R10)(BX*1), Y8, Y8
+	VADDPS Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row13
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y5, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y6, 64(R12)(BX*1)
+	VMOVUPS Y3, 96(R11)(BX*1)
+	VMOVUPS Y7, 96(R12)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block13
+narrower10:
+	ADDQ $128, CX
+	JEQ done4
+	SUBQ $96, CX
+	JLT narrower11
+block14:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row14:
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS (R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMULPS (DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+128(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS (SI)(BX*1), Y6
+	VSUBPS (R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y0, Y0
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+128(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS 32(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y1, Y1
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS 64(SI)(BX*1), Y6
+	VMOVUPS 64(R13)(BX*1), Y8
+	VFMADD213PS 64(R15)(BX*1), Y8, Y6
+	VMOVUPS constants<>+256(SB), Y7
+	VMULPS 64(DI)(BX*1), Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+128(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 64(SI)(BX*1), Y6
+	VSUBPS 64(R10)(BX*1), Y6, Y6
+	VADDPS Y7, Y2, Y2
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row14
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y3, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y4, 32(R12)(BX*1)
+	VMOVUPS Y2, 64(R11)(BX*1)
+	VMOVUPS Y5, 64(R12)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block14
+narrower11:
+	ADDQ $96, CX
+	JEQ done4
+	SUBQ $64, CX
+	JLT narrower12
+block15:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row15:
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS (R13)(BX*1), Y6
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VMOVUPS constants<>+256(SB), Y5
+	VMULPS (DI)(BX*1), Y5, Y5
+	VMOVUPS constants<>+160(SB), Y6
+	VCMPPS $0x11, Y4, Y6, Y7
+	VANDPS Y7, Y5, Y5
+	VCMPPS $0x11, constants<>+128(SB), Y4, Y7
+	VANDPS Y7, Y5, Y5
+	VMOVUPS (SI)(BX*1), Y4
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VADDPS Y5, Y0, Y0
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVUPS constants<>+256(SB), Y11
+	VMULPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS constants<>+160(SB), Y12
+	VCMPPS $0x11, Y10, Y12, Y13
+	VANDPS Y13, Y11, Y11
+	VCMPPS $0x11, constants<>+128(SB), Y10, Y13
+	VANDPS Y13, Y11, Y11
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y11, Y10, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row15
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block15
+narrower12:
+	ADDQ $64, CX
+	JEQ done4
+	SUBQ $32, CX
+	JLT done4
+block16:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row16:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMOVUPS constants<>+256(SB), Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS constants<>+160(SB), Y4
+	VCMPPS $0x11, Y2, Y4, Y5
+	VANDPS Y5, Y3, Y3
+	VCMPPS $0x11, constants<>+128(SB), Y2, Y5
+	VANDPS Y5, Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row16
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block16
+done4:
+	VZEROUPPER
+	RET
+other4:
+	CMPQ act+88(FP), $5
+	JNE other5
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower13
+block17:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row17:
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS (R13)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVAPS Y4, Y7
+	VMOVAPS Y10, Y13
+	VMOVUPS constants<>+320(SB), Y8
+	VMOVUPS constants<>+320(SB), Y14
+	VMAXPS Y7, Y8, Y7
+	VMAXPS Y13, Y14, Y13
+	VMOVUPS constants<>+288(SB), Y8
+	VMOVUPS constants<>+288(SB), Y14
+	VMINPS Y7, Y8, Y7
+	VMINPS Y13, Y14, Y13
+	VMULPS constants<>+352(SB), Y7, Y8
+	VMULPS constants<>+352(SB), Y13, Y14
+	VROUNDPS $8, Y8, Y8
+	VROUNDPS $8, Y14, Y14
+	VFNMSUB231PS constants<>+384(SB), Y8, Y7
+	VFNMSUB231PS constants<>+384(SB), Y14, Y13
+	VMULPS Y7, Y7, Y5
+	VMULPS Y13, Y13, Y11
+	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+448(SB), Y15
+	VFMADD213PS constants<>+416(SB), Y7, Y9
+	VFMADD213PS constants<>+416(SB), Y13, Y15
+	VMOVUPS constants<>+512(SB), Y6
+	VMOVUPS constants<>+512(SB), Y12
+	VFMADD213PS constants<>+480(SB), Y7, Y6
+	VFMADD213PS constants<>+480(SB), Y13, Y12
+	VFMADD231PS constants<>+544(SB), Y5, Y6
+	VFMADD231PS constants<>+544(SB), Y11, Y12
+	VFMADD213PS Y9, Y5, Y6
+	VFMADD213PS Y15, Y11, Y12
+	VADDPS constants<>+32(SB), Y7, Y7
+	VADDPS constants<>+32(SB), Y13, Y13
+	VFMADD213PS Y7, Y5, Y6
+	VFMADD213PS Y13, Y11, Y12
+	VCVTPS2DQ Y8, Y8
+	VCVTPS2DQ Y14, Y14
+	VPSLLD $23, Y8, Y8
+	VPSLLD $23, Y14, Y14
+	VPADDD Y8, Y6, Y6
+	VPADDD Y14, Y12, Y12
+	VADDPS constants<>+32(SB), Y6, Y6
+	VADDPS constants<>+32(SB), Y12, Y12
+	VMOVUPS constants<>+32(SB), Y7
+	VMOVUPS constants<>+32(SB), Y13
+	VDIVPS Y6, Y7, Y6
+	VDIVPS Y12, Y13, Y12
+	VMOVUPS constants<>+32(SB), Y5
+	VMOVUPS constants<>+32(SB), Y11
+	VSUBPS Y6, Y5, Y5
+	VSUBPS Y12, Y11, Y11
+	VFMADD213PS constants<>+32(SB), Y4, Y5
+	VFMADD213PS constants<>+32(SB), Y10, Y11
+	VMULPS Y6, Y5, Y5
+	VMULPS Y12, Y11, Y11
+	VMULPS (DI)(BX*1), Y5, Y5
+	VMULPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y5, Y0, Y0
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y5, Y4, Y2
+	VFMADD231PS Y11, Y10, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row17
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block17
+narrower13:
+	ADDQ $64, CX
+	JEQ done5
+	SUBQ $32, CX
+	JLT done5
+block18:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row18:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMOVAPS Y2, Y5
+	VMOVUPS constants<>+320(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+288(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS constants<>+352(SB), Y5, Y6
+	VROUNDPS $8, Y6, Y6
+	VFNMSUB231PS constants<>+384(SB), Y6, Y5
+	VMULPS Y5, Y5, Y3
+	VMOVUPS constants<>+448(SB), Y7
+	VFMADD213PS constants<>+416(SB), Y5, Y7
+	VMOVUPS constants<>+512(SB), Y4
+	VFMADD213PS constants<>+480(SB), Y5, Y4
+	VFMADD231PS constants<>+544(SB), Y3, Y4
+	VFMADD213PS Y7, Y3, Y4
+	VADDPS constants<>+32(SB), Y5, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VCVTPS2DQ Y6, Y6
+	VPSLLD $23, Y6, Y6
+	VPADDD Y6, Y4, Y4
+	VADDPS constants<>+32(SB), Y4, Y4
+	VMOVUPS constants<>+32(SB), Y5
+	VDIVPS Y4, Y5, Y4
+	VMOVUPS constants<>+32(SB), Y3
+	VSUBPS Y4, Y3, Y3
+	VFMADD213PS constants<>+32(SB), Y2, Y3
+	VMULPS Y4, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row18
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block18
+done5:
+	VZEROUPPER
+	RET
+other5:
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower14
+block19:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row19:
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS (R13)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMOVAPS Y4, Y7
+	VMOVAPS Y10, Y13
+	VMOVUPS constants<>+320(SB), Y8
+	VMOVUPS constants<>+320(SB), Y14
+	VMAXPS Y7, Y8, Y7
+	VMAXPS Y13, Y14, Y13
+	VMOVUPS constants<>+288(SB), Y8
+	VMOVUPS constants<>+288(SB), Y14
+	VMINPS Y7, Y8, Y7
+	VMINPS Y13, Y14, Y13
+	VMULPS constants<>+352(SB), Y7, Y8
+	VMULPS constants<>+352(SB), Y13, Y14
+	VROUNDPS $8, Y8, Y8
+	VROUNDPS $8, Y14, Y14
+	VFNMSUB231PS constants<>+384(SB), Y8, Y7
+	VFNMSUB231PS constants<>+384(SB), Y14, Y13
+	VMULPS Y7, Y7, Y5
+	VMULPS Y13, Y13, Y11
+	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+448(SB), Y15
+	VFMADD213PS constants<>+416(SB), Y7, Y9
+	VFMADD213PS constants<>+416(SB), Y13, Y15
+	VMOVUPS constants<>+512(SB), Y6
+	VMOVUPS constants<>+512(SB), Y12
+	VFMADD213PS constants<>+480(SB), Y7, Y6
+	VFMADD213PS constants<>+480(SB), Y13, Y12
+	VFMADD231PS constants<>+544(SB), Y5, Y6
+	VFMADD231PS constants<>+544(SB), Y11, Y12
+	VFMADD213PS Y9, Y5, Y6
+	VFMADD213PS Y15, Y11, Y12
+	VADDPS constants<>+32(SB), Y7, Y7
+	VADDPS constants<>+32(SB), Y13, Y13
+	VFMADD213PS Y7, Y5, Y6
+	VFMADD213PS Y13, Y11, Y12
+	VCVTPS2DQ Y8, Y8
+	VCVTPS2DQ Y14, Y14
+	VPSLLD $23, Y8, Y8
+	VPSLLD $23, Y14, Y14
+	VPADDD Y8, Y6, Y6
+	VPADDD Y14, Y12, Y12
+	VADDPS constants<>+32(SB), Y6, Y6
+	VADDPS constants<>+32(SB), Y12, Y12
+	VMOVUPS constants<>+32(SB), Y7
+	VMOVUPS constants<>+32(SB), Y13
+	VDIVPS Y6, Y7, Y6
+	VDIVPS Y12, Y13, Y12
+	VMOVUPS constants<>+32(SB), Y5
+	VMOVUPS constants<>+32(SB), Y11
+	VSUBPS Y6, Y5, Y5
+	VSUBPS Y12, Y11, Y11
+	VMULPS Y6, Y5, Y5
+	VMULPS Y12, Y11, Y11
+	VMULPS (DI)(BX*1), Y5, Y5
+	VMULPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y5, Y0, Y0
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y5, Y4, Y2
+	VFMADD231PS Y11, Y10, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row19
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block19
+narrower14:
+	ADDQ $64, CX
+	JEQ done6
+	SUBQ $32, CX
+	JLT done6
+block20:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row20:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMOVAPS Y2, Y5
+	VMOVUPS constants<>+320(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS constants<>+288(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS constants<>+352(SB), Y5, Y6
+	VROUNDPS $8, Y6, Y6
+	VFNMSUB231PS constants<>+384(SB), Y6, Y5
+	VMULPS Y5, Y5, Y3
+	VMOVUPS constants<>+448(SB), Y7
+	VFMADD213PS constants<>+416(SB), Y5, Y7
+	VMOVUPS constants<>+512(SB), Y4
+	VFMADD213PS constants<>+480(SB), Y5, Y4
+	VFMADD231PS constants<>+544(SB), Y3, Y4
+	VFMADD213PS Y7, Y3, Y4
+	VADDPS constants<>+32(SB), Y5, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VCVTPS2DQ Y6, Y6
+	VPSLLD $23, Y6, Y6
+	VPADDD Y6, Y4, Y4
+	VADDPS constants<>+32(SB), Y4, Y4
+	VMOVUPS constants<>+32(SB), Y5
+	VDIVPS Y4, Y5, Y4
+	VMOVUPS constants<>+32(SB), Y3
+	VSUBPS Y4, Y3, Y3
+	VMULPS Y4, Y3, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row20
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block20
 done6:
 	VZEROUPPER
 	RET
@@ -5660,78 +6041,52 @@ TEXT ·normActGradAVX2(SB), NOSPLIT, $0-120
 row:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower
 block:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS (DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
 	VMOVUPS 32(DI)(BX*1), Y7
-	VMOVUPS constants<>+0(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
 	VMOVUPS Y6, 32(R8)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS 64(R13)(BX*1), Y3
-	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS 64(DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VSUBPS 64(R12)(BX*1), Y0, Y0
-	VMOVUPS 64(R10)(BX*1), Y2
-	VFMADD213PS 64(R11)(BX*1), Y2, Y0
-	VFMADD231PS 64(R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, 64(R8)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 96(R13)(BX*1), Y9
-	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS 96(DI)(BX*1), Y7
-	VMOVUPS constants<>+0(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VSUBPS 96(R12)(BX*1), Y6, Y6
-	VMOVUPS 96(R10)(BX*1), Y8
-	VFMADD213PS 96(R11)(BX*1), Y8, Y6
-	VFMADD231PS 96(R9)(BX*1), Y7, Y6
-	VMOVUPS Y6, 96(R8)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block
 narrower:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done
 	SUBQ $32, AX
 	JLT done
 block2:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS (DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -5766,88 +6121,58 @@ other:
 row2:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower2
 block3:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS (DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
 	VMOVUPS 32(DI)(BX*1), Y7
-	VMOVUPS constants<>+0(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+192(SB), Y8, Y10
-	VANDPS Y10, Y7, Y7
+	VMOVUPS constants<>+0(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+192(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
 	VMOVUPS Y6, 32(R8)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS 64(R13)(BX*1), Y3
-	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS 64(DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
-	VSUBPS 64(R12)(BX*1), Y0, Y0
-	VMOVUPS 64(R10)(BX*1), Y2
-	VFMADD213PS 64(R11)(BX*1), Y2, Y0
-	VFMADD231PS 64(R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, 64(R8)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 96(R13)(BX*1), Y9
-	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS 96(DI)(BX*1), Y7
-	VMOVUPS constants<>+0(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+192(SB), Y8, Y10
-	VANDPS Y10, Y7, Y7
-	VSUBPS 96(R12)(BX*1), Y6, Y6
-	VMOVUPS 96(R10)(BX*1), Y8
-	VFMADD213PS 96(R11)(BX*1), Y8, Y6
-	VFMADD231PS 96(R9)(BX*1), Y7, Y6
-	VMOVUPS Y6, 96(R8)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block3
 narrower2:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done2
 	SUBQ $32, AX
 	JLT done2
 block4:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS (DI)(BX*1), Y1
-	VMOVUPS constants<>+0(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+192(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+0(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+192(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -5882,108 +6207,70 @@ other2:
 row3:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower3
 block5:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS constants<>+224(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+128(SB), Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VCMPPS $0x11, Y2, Y3, Y5
-	VBLENDVPS Y5, Y4, Y1, Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VCMPPS $0x11, Y0, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+160(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
 	VMOVUPS constants<>+224(SB), Y7
-	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VMOVUPS constants<>+128(SB), Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VCMPPS $0x11, Y8, Y9, Y11
-	VBLENDVPS Y11, Y10, Y7, Y7
+	VFMADD213PS constants<>+64(SB), Y6, Y7
+	VMOVUPS constants<>+128(SB), Y8
+	VMOVUPS constants<>+32(SB), Y9
+	VCMPPS $0x11, Y6, Y8, Y10
+	VBLENDVPS Y10, Y9, Y7, Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+160(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
 	VMOVUPS Y6, 32(R8)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS 64(R13)(BX*1), Y3
-	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+224(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+128(SB), Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VCMPPS $0x11, Y2, Y3, Y5
-	VBLENDVPS Y5, Y4, Y1, Y1
-	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VSUBPS 64(R12)(BX*1), Y0, Y0
-	VMOVUPS 64(R10)(BX*1), Y2
-	VFMADD213PS 64(R11)(BX*1), Y2, Y0
-	VFMADD231PS 64(R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, 64(R8)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 96(R13)(BX*1), Y9
-	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+224(SB), Y7
-	VFMADD213PS constants<>+64(SB), Y8, Y7
-	VMOVUPS constants<>+128(SB), Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VCMPPS $0x11, Y8, Y9, Y11
-	VBLENDVPS Y11, Y10, Y7, Y7
-	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+160(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VSUBPS 96(R12)(BX*1), Y6, Y6
-	VMOVUPS 96(R10)(BX*1), Y8
-	VFMADD213PS 96(R11)(BX*1), Y8, Y6
-	VFMADD231PS 96(R9)(BX*1), Y7, Y6
-	VMOVUPS Y6, 96(R8)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block5
 narrower3:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done3
 	SUBQ $32, AX
 	JLT done3
 block6:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS constants<>+224(SB), Y1
-	VFMADD213PS constants<>+64(SB), Y2, Y1
-	VMOVUPS constants<>+128(SB), Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VCMPPS $0x11, Y2, Y3, Y5
-	VBLENDVPS Y5, Y4, Y1, Y1
+	VFMADD213PS constants<>+64(SB), Y0, Y1
+	VMOVUPS constants<>+128(SB), Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VCMPPS $0x11, Y0, Y2, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+160(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -6018,93 +6305,61 @@ other3:
 row4:
 	XORL BX, BX
 	MOVQ CX, AX
-	SUBQ $128, AX
+	SUBQ $64, AX
 	JLT narrower4
 block7:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+160(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
 	VMOVUPS constants<>+256(SB), Y7
 	VMULPS 32(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+160(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+128(SB), Y8, Y10
-	VANDPS Y10, Y7, Y7
+	VMOVUPS constants<>+160(SB), Y8
+	VCMPPS $0x11, Y6, Y8, Y9
+	VANDPS Y9, Y7, Y7
+	VCMPPS $0x11, constants<>+128(SB), Y6, Y9
+	VANDPS Y9, Y7, Y7
+	VMOVUPS 32(SI)(BX*1), Y6
 	VSUBPS 32(R12)(BX*1), Y6, Y6
 	VMOVUPS 32(R10)(BX*1), Y8
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
 	VMOVUPS Y6, 32(R8)(BX*1)
-	VMOVUPS 64(SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS 64(R13)(BX*1), Y3
-	VFMADD213PS 64(R15)(BX*1), Y3, Y2
-	VMOVUPS constants<>+256(SB), Y1
-	VMULPS 64(DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
-	VSUBPS 64(R12)(BX*1), Y0, Y0
-	VMOVUPS 64(R10)(BX*1), Y2
-	VFMADD213PS 64(R11)(BX*1), Y2, Y0
-	VFMADD231PS 64(R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, 64(R8)(BX*1)
-	VMOVUPS 96(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 96(R13)(BX*1), Y9
-	VFMADD213PS 96(R15)(BX*1), Y9, Y8
-	VMOVUPS constants<>+256(SB), Y7
-	VMULPS 96(DI)(BX*1), Y7, Y7
-	VMOVUPS constants<>+160(SB), Y9
-	VCMPPS $0x11, Y8, Y9, Y10
-	VANDPS Y10, Y7, Y7
-	VCMPPS $0x11, constants<>+128(SB), Y8, Y10
-	VANDPS Y10, Y7, Y7
-	VSUBPS 96(R12)(BX*1), Y6, Y6
-	VMOVUPS 96(R10)(BX*1), Y8
-	VFMADD213PS 96(R11)(BX*1), Y8, Y6
-	VFMADD231PS 96(R9)(BX*1), Y7, Y6
-	VMOVUPS Y6, 96(R8)(BX*1)
-	ADDQ $128, BX
-	SUBQ $128, AX
+	ADDQ $64, BX
+	SUBQ $64, AX
 	JGE block7
 narrower4:
-	ADDQ $128, AX
+	ADDQ $64, AX
 	JEQ done4
 	SUBQ $32, AX
 	JLT done4
 block8:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
 	VMOVUPS constants<>+256(SB), Y1
 	VMULPS (DI)(BX*1), Y1, Y1
-	VMOVUPS constants<>+160(SB), Y3
-	VCMPPS $0x11, Y2, Y3, Y4
-	VANDPS Y4, Y1, Y1
-	VCMPPS $0x11, constants<>+128(SB), Y2, Y4
-	VANDPS Y4, Y1, Y1
+	VMOVUPS constants<>+160(SB), Y2
+	VCMPPS $0x11, Y0, Y2, Y3
+	VANDPS Y3, Y1, Y1
+	VCMPPS $0x11, constants<>+128(SB), Y0, Y3
+	VANDPS Y3, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -6143,78 +6398,78 @@ row5:
 	JLT narrower5
 block9:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VXORPS Y4, Y4, Y4
-	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+320(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+288(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+352(SB), Y4, Y5
-	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+384(SB), Y5, Y4
-	VMOVUPS constants<>+416(SB), Y3
-	VFMADD213PS constants<>+448(SB), Y4, Y3
-	VFMADD213PS constants<>+480(SB), Y4, Y3
-	VFMADD213PS constants<>+512(SB), Y4, Y3
-	VFMADD213PS constants<>+544(SB), Y4, Y3
-	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
-	VADDPS constants<>+32(SB), Y3, Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VDIVPS Y3, Y4, Y3
-	VMOVUPS constants<>+32(SB), Y1
-	VSUBPS Y3, Y1, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VMULPS Y3, Y1, Y1
-	VMULPS (DI)(BX*1), Y1, Y1
-	VSUBPS (R12)(BX*1), Y0, Y0
-	VMOVUPS (R10)(BX*1), Y2
-	VFMADD213PS (R11)(BX*1), Y2, Y0
-	VFMADD231PS (R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VXORPS Y10, Y10, Y10
-	VSUBPS Y8, Y10, Y10
-	VMOVUPS constants<>+320(SB), Y11
-	VMAXPS Y10, Y11, Y10
-	VMOVUPS constants<>+288(SB), Y11
-	VMINPS Y10, Y11, Y10
-	VMULPS constants<>+352(SB), Y10, Y11
-	VROUNDPS $8, Y11, Y11
-	VFNMADD231PS constants<>+384(SB), Y11, Y10
-	VMOVUPS constants<>+416(SB), Y9
-	VFMADD213PS constants<>+448(SB), Y10, Y9
-	VFMADD213PS constants<>+480(SB), Y10, Y9
-	VFMADD213PS constants<>+512(SB), Y10, Y9
-	VFMADD213PS constants<>+544(SB), Y10, Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VCVTPS2DQ Y11, Y11
-	VPSLLD $23, Y11, Y11
-	VPADDD Y11, Y9, Y9
+	VMOVUPS (R13)(BX*1), Y2
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVAPS Y0, Y3
+	VMOVAPS Y6, Y9
+	VMOVUPS constants<>+320(SB), Y4
+	VMOVUPS constants<>+320(SB), Y10
+	VMAXPS Y3, Y4, Y3
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
+	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
+	VMULPS constants<>+352(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y9, Y10
+	VROUNDPS $8, Y4, Y4
+	VROUNDPS $8, Y10, Y10
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VFNMSUB231PS constants<>+384(SB), Y10, Y9
+	VMULPS Y3, Y3, Y1
+	VMULPS Y9, Y9, Y7
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VFMADD213PS constants<>+416(SB), Y9, Y11
+	VMOVUPS constants<>+512(SB), Y2
+	VMOVUPS constants<>+512(SB), Y8
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y9, Y8
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD231PS constants<>+544(SB), Y7, Y8
+	VFMADD213PS Y5, Y1, Y2
+	VFMADD213PS Y11, Y7, Y8
+	VADDPS constants<>+32(SB), Y3, Y3
 	VADDPS constants<>+32(SB), Y9, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VDIVPS Y9, Y10, Y9
+	VFMADD213PS Y3, Y1, Y2
+	VFMADD213PS Y9, Y7, Y8
+	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y10, Y10
+	VPSLLD $23, Y4, Y4
+	VPSLLD $23, Y10, Y10
+	VPADDD Y4, Y2, Y2
+	VPADDD Y10, Y8, Y8
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
+	VDIVPS Y2, Y3, Y2
+	VDIVPS Y8, Y9, Y8
+	VMOVUPS constants<>+32(SB), Y1
 	VMOVUPS constants<>+32(SB), Y7
-	VSUBPS Y9, Y7, Y7
-	VFMADD213PS constants<>+32(SB), Y8, Y7
-	VMULPS Y9, Y7, Y7
+	VSUBPS Y2, Y1, Y1
+	VSUBPS Y8, Y7, Y7
+	VFMADD213PS constants<>+32(SB), Y0, Y1
+	VFMADD213PS constants<>+32(SB), Y6, Y7
+	VMULPS Y2, Y1, Y1
+	VMULPS Y8, Y7, Y7
+	VMULPS (DI)(BX*1), Y1, Y1
 	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS (R12)(BX*1), Y0, Y0
 	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS (R10)(BX*1), Y2
 	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS Y6, 32(R8)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
@@ -6226,37 +6481,37 @@ narrower5:
 	JLT done5
 block10:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VXORPS Y4, Y4, Y4
-	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+320(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+288(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+352(SB), Y4, Y5
-	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+384(SB), Y5, Y4
-	VMOVUPS constants<>+416(SB), Y3
-	VFMADD213PS constants<>+448(SB), Y4, Y3
-	VFMADD213PS constants<>+480(SB), Y4, Y3
-	VFMADD213PS constants<>+512(SB), Y4, Y3
-	VFMADD213PS constants<>+544(SB), Y4, Y3
-	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VMOVAPS Y0, Y3
+	VMOVUPS constants<>+320(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+352(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VMULPS Y3, Y3, Y1
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VMOVUPS constants<>+512(SB), Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD213PS Y5, Y1, Y2
 	VADDPS constants<>+32(SB), Y3, Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VDIVPS Y3, Y4, Y3
+	VFMADD213PS Y3, Y1, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
 	VMOVUPS constants<>+32(SB), Y1
-	VSUBPS Y3, Y1, Y1
-	VFMADD213PS constants<>+32(SB), Y2, Y1
-	VMULPS Y3, Y1, Y1
+	VSUBPS Y2, Y1, Y1
+	VFMADD213PS constants<>+32(SB), Y0, Y1
+	VMULPS Y2, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -6293,76 +6548,76 @@ row6:
 	JLT narrower6
 block11:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VXORPS Y4, Y4, Y4
-	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+320(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+288(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+352(SB), Y4, Y5
-	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+384(SB), Y5, Y4
-	VMOVUPS constants<>+416(SB), Y3
-	VFMADD213PS constants<>+448(SB), Y4, Y3
-	VFMADD213PS constants<>+480(SB), Y4, Y3
-	VFMADD213PS constants<>+512(SB), Y4, Y3
-	VFMADD213PS constants<>+544(SB), Y4, Y3
-	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
-	VADDPS constants<>+32(SB), Y3, Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VDIVPS Y3, Y4, Y3
-	VMOVUPS constants<>+32(SB), Y1
-	VSUBPS Y3, Y1, Y1
-	VMULPS Y3, Y1, Y1
-	VMULPS (DI)(BX*1), Y1, Y1
-	VSUBPS (R12)(BX*1), Y0, Y0
-	VMOVUPS (R10)(BX*1), Y2
-	VFMADD213PS (R11)(BX*1), Y2, Y0
-	VFMADD231PS (R9)(BX*1), Y1, Y0
-	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS 32(SI)(BX*1), Y6
-	VMOVAPS Y6, Y8
-	VMOVUPS 32(R13)(BX*1), Y9
-	VFMADD213PS 32(R15)(BX*1), Y9, Y8
-	VXORPS Y10, Y10, Y10
-	VSUBPS Y8, Y10, Y10
-	VMOVUPS constants<>+320(SB), Y11
-	VMAXPS Y10, Y11, Y10
-	VMOVUPS constants<>+288(SB), Y11
-	VMINPS Y10, Y11, Y10
-	VMULPS constants<>+352(SB), Y10, Y11
-	VROUNDPS $8, Y11, Y11
-	VFNMADD231PS constants<>+384(SB), Y11, Y10
-	VMOVUPS constants<>+416(SB), Y9
-	VFMADD213PS constants<>+448(SB), Y10, Y9
-	VFMADD213PS constants<>+480(SB), Y10, Y9
-	VFMADD213PS constants<>+512(SB), Y10, Y9
-	VFMADD213PS constants<>+544(SB), Y10, Y9
-	VFMADD213PS constants<>+64(SB), Y10, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VFMADD213PS constants<>+32(SB), Y10, Y9
-	VCVTPS2DQ Y11, Y11
-	VPSLLD $23, Y11, Y11
-	VPADDD Y11, Y9, Y9
+	VMOVUPS (R13)(BX*1), Y2
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMOVAPS Y0, Y3
+	VMOVAPS Y6, Y9
+	VMOVUPS constants<>+320(SB), Y4
+	VMOVUPS constants<>+320(SB), Y10
+	VMAXPS Y3, Y4, Y3
+	VMAXPS Y9, Y10, Y9
+	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
+	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
+	VMULPS constants<>+352(SB), Y3, Y4
+	VMULPS constants<>+352(SB), Y9, Y10
+	VROUNDPS $8, Y4, Y4
+	VROUNDPS $8, Y10, Y10
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VFNMSUB231PS constants<>+384(SB), Y10, Y9
+	VMULPS Y3, Y3, Y1
+	VMULPS Y9, Y9, Y7
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y11
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VFMADD213PS constants<>+416(SB), Y9, Y11
+	VMOVUPS constants<>+512(SB), Y2
+	VMOVUPS constants<>+512(SB), Y8
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD213PS constants<>+480(SB), Y9, Y8
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD231PS constants<>+544(SB), Y7, Y8
+	VFMADD213PS Y5, Y1, Y2
+	VFMADD213PS Y11, Y7, Y8
+	VADDPS constants<>+32(SB), Y3, Y3
 	VADDPS constants<>+32(SB), Y9, Y9
-	VMOVUPS constants<>+32(SB), Y10
-	VDIVPS Y9, Y10, Y9
+	VFMADD213PS Y3, Y1, Y2
+	VFMADD213PS Y9, Y7, Y8
+	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y10, Y10
+	VPSLLD $23, Y4, Y4
+	VPSLLD $23, Y10, Y10
+	VPADDD Y4, Y2, Y2
+	VPADDD Y10, Y8, Y8
+	VADDPS constants<>+32(SB), Y2, Y2
+	VADDPS constants<>+32(SB), Y8, Y8
+	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
+	VDIVPS Y2, Y3, Y2
+	VDIVPS Y8, Y9, Y8
+	VMOVUPS constants<>+32(SB), Y1
 	VMOVUPS constants<>+32(SB), Y7
-	VSUBPS Y9, Y7, Y7
-	VMULPS Y9, Y7, Y7
+	VSUBPS Y2, Y1, Y1
+	VSUBPS Y8, Y7, Y7
+	VMULPS Y2, Y1, Y1
+	VMULPS Y8, Y7, Y7
+	VMULPS (DI)(BX*1), Y1, Y1
 	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS (R12)(BX*1), Y0, Y0
 	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS (R10)(BX*1), Y2
 	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS (R11)(BX*1), Y2, Y0
 	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS (R9)(BX*1), Y1, Y0
 	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y0, (R8)(BX*1)
 	VMOVUPS Y6, 32(R8)(BX*1)
 	ADDQ $64, BX
 	SUBQ $64, AX
@@ -6374,36 +6629,36 @@ narrower6:
 	JLT done6
 block12:
 	VMOVUPS (SI)(BX*1), Y0
-	VMOVAPS Y0, Y2
-	VMOVUPS (R13)(BX*1), Y3
-	VFMADD213PS (R15)(BX*1), Y3, Y2
-	VXORPS Y4, Y4, Y4
-	VSUBPS Y2, Y4, Y4
-	VMOVUPS constants<>+320(SB), Y5
-	VMAXPS Y4, Y5, Y4
-	VMOVUPS constants<>+288(SB), Y5
-	VMINPS Y4, Y5, Y4
-	VMULPS constants<>+352(SB), Y4, Y5
-	VROUNDPS $8, Y5, Y5
-	VFNMADD231PS constants<>+384(SB), Y5, Y4
-	VMOVUPS constants<>+416(SB), Y3
-	VFMADD213PS constants<>+448(SB), Y4, Y3
-	VFMADD213PS constants<>+480(SB), Y4, Y3
-	VFMADD213PS constants<>+512(SB), Y4, Y3
-	VFMADD213PS constants<>+544(SB), Y4, Y3
-	VFMADD213PS constants<>+64(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VFMADD213PS constants<>+32(SB), Y4, Y3
-	VCVTPS2DQ Y5, Y5
-	VPSLLD $23, Y5, Y5
-	VPADDD Y5, Y3, Y3
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VMOVAPS Y0, Y3
+	VMOVUPS constants<>+320(SB), Y4
+	VMAXPS Y3, Y4, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMULPS constants<>+352(SB), Y3, Y4
+	VROUNDPS $8, Y4, Y4
+	VFNMSUB231PS constants<>+384(SB), Y4, Y3
+	VMULPS Y3, Y3, Y1
+	VMOVUPS constants<>+448(SB), Y5
+	VFMADD213PS constants<>+416(SB), Y3, Y5
+	VMOVUPS constants<>+512(SB), Y2
+	VFMADD213PS constants<>+480(SB), Y3, Y2
+	VFMADD231PS constants<>+544(SB), Y1, Y2
+	VFMADD213PS Y5, Y1, Y2
 	VADDPS constants<>+32(SB), Y3, Y3
-	VMOVUPS constants<>+32(SB), Y4
-	VDIVPS Y3, Y4, Y3
+	VFMADD213PS Y3, Y1, Y2
+	VCVTPS2DQ Y4, Y4
+	VPSLLD $23, Y4, Y4
+	VPADDD Y4, Y2, Y2
+	VADDPS constants<>+32(SB), Y2, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y2
 	VMOVUPS constants<>+32(SB), Y1
-	VSUBPS Y3, Y1, Y1
-	VMULPS Y3, Y1, Y1
+	VSUBPS Y2, Y1, Y1
+	VMULPS Y2, Y1, Y1
 	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
 	VSUBPS (R12)(BX*1), Y0, Y0
 	VMOVUPS (R10)(BX*1), Y2
 	VFMADD213PS (R11)(BX*1), Y2, Y0
@@ -7471,21 +7726,66 @@ row:
 narrower:
 	ADDQ $128, CX
 	JEQ done
-	SUBQ $32, CX
-	JLT done
+	SUBQ $96, CX
+	JLT narrower2
 block2:
 	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 	MOVQ x+0(FP), SI
 	MOVQ rows+16(FP), DX
 row2:
 	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	VADDPS 64(SI)(BX*1), Y2, Y2
 	ADDQ xs+8(FP), SI
 	DECQ DX
 	JNZ row2
 	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS Y1, 32(R8)(BX*1)
+	VMOVUPS Y2, 64(R8)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row3:
+	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row3
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS Y1, 32(R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block4:
+	VXORPS Y0, Y0, Y0
+	MOVQ x+0(FP), SI
+	MOVQ rows+16(FP), DX
+row4:
+	VADDPS (SI)(BX*1), Y0, Y0
+	ADDQ xs+8(FP), SI
+	DECQ DX
+	JNZ row4
+	VMOVUPS Y0, (R8)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET
@@ -7528,22 +7828,72 @@ row:
 narrower:
 	ADDQ $128, CX
 	JEQ done
-	SUBQ $32, CX
-	JLT done
+	SUBQ $96, CX
+	JLT narrower2
 block2:
 	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
 	MOVQ x+8(FP), SI
 	MOVQ rows+24(FP), DX
 row2:
 	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	VADDPS 64(SI)(BX*1), Y2, Y2
 	ADDQ xs+16(FP), SI
 	DECQ DX
 	JNZ row2
 	VMULPS Y15, Y0, Y0
 	VMOVUPS Y0, (R8)(BX*1)
+	VMULPS Y15, Y1, Y1
+	VMOVUPS Y1, 32(R8)(BX*1)
+	VMULPS Y15, Y2, Y2
+	VMOVUPS Y2, 64(R8)(BX*1)
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ x+8(FP), SI
+	MOVQ rows+24(FP), DX
+row3:
+	VADDPS (SI)(BX*1), Y0, Y0
+	VADDPS 32(SI)(BX*1), Y1, Y1
+	ADDQ xs+16(FP), SI
+	DECQ DX
+	JNZ row3
+	VMULPS Y15, Y0, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	VMULPS Y15, Y1, Y1
+	VMOVUPS Y1, 32(R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block4:
+	VXORPS Y0, Y0, Y0
+	MOVQ x+8(FP), SI
+	MOVQ rows+24(FP), DX
+row4:
+	VADDPS (SI)(BX*1), Y0, Y0
+	ADDQ xs+16(FP), SI
+	DECQ DX
+	JNZ row4
+	VMULPS Y15, Y0, Y0
+	VMOVUPS Y0, (R8)(BX*1)
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET

@@ -23,14 +23,14 @@ type isa struct {
 var avx512 = &isa{
 	name: "AVX512", wide: zmm, lanes: 16, regs: 32, masks: true,
 	rows: []int{12, 8, 4, 2, 1}, gradRows: []int{12, 8, 4},
-	reduce: []block{{zmm, 8}, {zmm, 4}, {zmm, 1}, {ymm, 1}},
+	reduce: []block{{zmm, 6}, {zmm, 4}, {zmm, 3}, {zmm, 2}, {zmm, 1}, {ymm, 1}},
 	stream: []block{{ymm, 4}, {ymm, 1}},
 }
 
 var avx2 = &isa{
 	name: "AVX2", wide: ymm, lanes: 8, regs: 16,
 	rows: []int{6, 4, 2, 1}, gradRows: []int{6, 4, 2},
-	reduce: []block{{ymm, 4}, {ymm, 1}},
+	reduce: []block{{ymm, 4}, {ymm, 3}, {ymm, 2}, {ymm, 1}},
 	stream: []block{{ymm, 4}, {ymm, 1}},
 }
 
@@ -91,6 +91,8 @@ type asm struct {
 	text   bytes.Buffer
 	f      function
 	labels map[string]int
+	held   map[string]int // constants in registers
+	lane   int            // of the chains beside each other
 }
 
 // begin starts a function with a frame for locals.
@@ -255,14 +257,16 @@ func (a *asm) advance(operands []stride) {
 
 // eachRow is the loop of kernels that write each row from others: rows outermost,
 // so that memory is read in order. CX holds the bytes of a row.
-func (a *asm) eachRow(operands []stride, body func(b block)) {
+func (a *asm) eachRow(operands []stride, body func(b block)) { a.eachRowOf(a.stream, operands, body) }
+
+func (a *asm) eachRowOf(widths []block, operands []stride, body func(b block)) {
 	loop := a.label("row")
 	a.get("rows", "DX", "c", "CX")
 	a.rowBytes("CX")
 	a.mark(loop)
 	a.op("XORL", "BX", "BX")
 	a.op("MOVQ", "CX", "AX")
-	a.blocks("AX", a.stream, body)
+	a.blocks("AX", widths, body)
 	a.advance(operands)
 	a.op("DECQ", "DX")
 	a.op("JNZ", loop)
@@ -271,11 +275,13 @@ func (a *asm) eachRow(operands []stride, body func(b block)) {
 
 // eachColumn is the loop of kernels that sum over rows: blocks of channels
 // outermost, so that sums stay in registers.
-func (a *asm) eachColumn(body func(b block)) {
+func (a *asm) eachColumn(body func(b block)) { a.columns(a.reduce, body) }
+
+func (a *asm) columns(widths []block, body func(b block)) {
 	a.get("c", "CX")
 	a.rowBytes("CX")
 	a.op("XORL", "BX", "BX")
-	a.blocks("CX", a.reduce, body)
+	a.blocks("CX", widths, body)
 	a.ret()
 }
 

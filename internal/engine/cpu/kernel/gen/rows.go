@@ -77,7 +77,7 @@ func (a *asm) scaleShift() {
 		if residual {
 			operands = append(operands, stride{"R8", "rs"})
 		}
-		a.eachRow(operands, func(b block) {
+		a.wideRows(operands, func(b block) {
 			for i := range b.n {
 				v, s := i, b.n+i
 				a.loadRow(b.vec, "SI", i, v)
