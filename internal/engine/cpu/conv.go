@@ -161,9 +161,13 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 		}
 		a.Rows = unsafe.Pointer(&w.rows[table])
 		a.Out = unsafe.Pointer(&w.out[m])
-		set.Tile[v](a)
 		table += a.Taps * (rows[v] + 1)
 		m += rows[v]
+		a.Next = nil
+		if m+rows[v] <= n {
+			a.Next = unsafe.Pointer(&w.out[m])
+		}
+		set.Tile[v](a)
 	}
 }
 

@@ -113,6 +113,23 @@ unbiased:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -348,6 +365,23 @@ unbiased2:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -533,6 +567,19 @@ unbiased:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -712,6 +759,19 @@ unbiased2:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -855,6 +915,15 @@ unbiased:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -978,6 +1047,15 @@ unbiased2:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1083,6 +1161,13 @@ unbiased:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1178,6 +1263,13 @@ narrow:
 unbiased2:
 	VXORPS Y0, Y0, Y0
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -7019,11 +7111,142 @@ pixel:
 narrower:
 	ADDQ $128, CX
 	JEQ done
-	SUBQ $32, CX
-	JLT done
+	SUBQ $96, CX
+	JLT narrower2
 block2:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
 	JEQ clean2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 64(SI)(BX*1), Y5
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS 32(SI)(BX*1), Y7
+	VMOVUPS 64(SI)(BX*1), Y8
+	ADDQ R11, SI
+	JMP start2
+clean2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+start2:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel2:
+	VMOVUPS (R9)(BX*1), Y9
+	VMOVUPS 32(R9)(BX*1), Y10
+	VMOVUPS 64(R9)(BX*1), Y11
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y9, Y0
+	VFMADD231PS 32(R10)(BX*1), Y10, Y1
+	VFMADD231PS 64(R10)(BX*1), Y11, Y2
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y9, Y3
+	VFMADD231PS 32(R10)(BX*1), Y10, Y4
+	VFMADD231PS 64(R10)(BX*1), Y11, Y5
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y9, Y6
+	VFMADD231PS 32(R10)(BX*1), Y10, Y7
+	VFMADD231PS 64(R10)(BX*1), Y11, Y8
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel2
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	VMOVUPS Y4, 32(SI)(BX*1)
+	VMOVUPS Y5, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y6, (SI)(BX*1)
+	VMOVUPS Y7, 32(SI)(BX*1)
+	VMOVUPS Y8, 64(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block2
+narrower2:
+	ADDQ $96, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower3
+block3:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y5
+	ADDQ R11, SI
+	JMP start3
+clean3:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+start3:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel3:
+	VMOVUPS (R9)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y0
+	VFMADD231PS 32(R10)(BX*1), Y7, Y1
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y2
+	VFMADD231PS 32(R10)(BX*1), Y7, Y3
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y4
+	VFMADD231PS 32(R10)(BX*1), Y7, Y5
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel3
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	VMOVUPS Y3, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	VMOVUPS Y5, 32(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block3
+narrower3:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block4:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean4
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	ADDQ R11, SI
@@ -7031,16 +7254,16 @@ block2:
 	ADDQ R11, SI
 	VMOVUPS (SI)(BX*1), Y2
 	ADDQ R11, SI
-	JMP start2
-clean2:
+	JMP start4
+clean4:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-start2:
+start4:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel2:
+pixel4:
 	VMOVUPS (R9)(BX*1), Y3
 	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y3, Y0
@@ -7051,7 +7274,7 @@ pixel2:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel2
+	JNZ pixel4
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	ADDQ R11, SI
@@ -7061,7 +7284,7 @@ pixel2:
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block2
+	JGE block4
 done:
 	VZEROUPPER
 	RET
@@ -7076,10 +7299,10 @@ count:
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $64, CX
-	JLT narrower2
-block3:
+	JLT narrower4
+block5:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean3
+	JEQ clean5
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS 32(SI)(BX*1), Y1
@@ -7096,8 +7319,8 @@ block3:
 	VMOVUPS (SI)(BX*1), Y8
 	VMOVUPS 32(SI)(BX*1), Y9
 	ADDQ R11, SI
-	JMP start3
-clean3:
+	JMP start5
+clean5:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -7108,11 +7331,11 @@ clean3:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-start3:
+start5:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel3:
+pixel5:
 	VMOVUPS (R9)(BX*1), Y10
 	VMOVUPS 32(R9)(BX*1), Y11
 	MOVQ DI, R10
@@ -7133,7 +7356,7 @@ pixel3:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel3
+	JNZ pixel5
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	VMOVUPS Y1, 32(SI)(BX*1)
@@ -7152,15 +7375,15 @@ pixel3:
 	ADDQ R11, SI
 	ADDQ $64, BX
 	SUBQ $64, CX
-	JGE block3
-narrower2:
+	JGE block5
+narrower4:
 	ADDQ $64, CX
 	JEQ done2
 	SUBQ $32, CX
 	JLT done2
-block4:
+block6:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean4
+	JEQ clean6
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	ADDQ R11, SI
@@ -7172,18 +7395,18 @@ block4:
 	ADDQ R11, SI
 	VMOVUPS (SI)(BX*1), Y4
 	ADDQ R11, SI
-	JMP start4
-clean4:
+	JMP start6
+clean6:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-start4:
+start6:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel4:
+pixel6:
 	VMOVUPS (R9)(BX*1), Y5
 	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y5, Y0
@@ -7198,7 +7421,7 @@ pixel4:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel4
+	JNZ pixel6
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	ADDQ R11, SI
@@ -7212,7 +7435,7 @@ pixel4:
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block4
+	JGE block6
 done2:
 	VZEROUPPER
 	RET
@@ -7226,11 +7449,86 @@ count2:
 	MOVQ DepthwiseGradArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
-	SUBQ $128, CX
-	JLT narrower3
-block5:
+	SUBQ $160, CX
+	JLT narrower5
+block7:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean5
+	JEQ clean7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	VMOVUPS 128(SI)(BX*1), Y4
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y5
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS 64(SI)(BX*1), Y7
+	VMOVUPS 96(SI)(BX*1), Y8
+	VMOVUPS 128(SI)(BX*1), Y9
+	ADDQ R11, SI
+	JMP start7
+clean7:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+start7:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel7:
+	VMOVUPS (R9)(BX*1), Y10
+	VMOVUPS 32(R9)(BX*1), Y11
+	VMOVUPS 64(R9)(BX*1), Y12
+	VMOVUPS 96(R9)(BX*1), Y13
+	VMOVUPS 128(R9)(BX*1), Y14
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y10, Y0
+	VFMADD231PS 32(R10)(BX*1), Y11, Y1
+	VFMADD231PS 64(R10)(BX*1), Y12, Y2
+	VFMADD231PS 96(R10)(BX*1), Y13, Y3
+	VFMADD231PS 128(R10)(BX*1), Y14, Y4
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y10, Y5
+	VFMADD231PS 32(R10)(BX*1), Y11, Y6
+	VFMADD231PS 64(R10)(BX*1), Y12, Y7
+	VFMADD231PS 96(R10)(BX*1), Y13, Y8
+	VFMADD231PS 128(R10)(BX*1), Y14, Y9
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel7
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	VMOVUPS Y4, 128(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y5, (SI)(BX*1)
+	VMOVUPS Y6, 32(SI)(BX*1)
+	VMOVUPS Y7, 64(SI)(BX*1)
+	VMOVUPS Y8, 96(SI)(BX*1)
+	VMOVUPS Y9, 128(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $160, BX
+	SUBQ $160, CX
+	JGE block7
+narrower5:
+	ADDQ $160, CX
+	JEQ done3
+	SUBQ $128, CX
+	JLT narrower6
+block8:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean8
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS 32(SI)(BX*1), Y1
@@ -7242,8 +7540,8 @@ block5:
 	VMOVUPS 64(SI)(BX*1), Y6
 	VMOVUPS 96(SI)(BX*1), Y7
 	ADDQ R11, SI
-	JMP start5
-clean5:
+	JMP start8
+clean8:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -7252,11 +7550,11 @@ clean5:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-start5:
+start8:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel5:
+pixel8:
 	VMOVUPS (R9)(BX*1), Y8
 	VMOVUPS 32(R9)(BX*1), Y9
 	VMOVUPS 64(R9)(BX*1), Y10
@@ -7274,7 +7572,7 @@ pixel5:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel5
+	JNZ pixel8
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	VMOVUPS Y1, 32(SI)(BX*1)
@@ -7288,29 +7586,134 @@ pixel5:
 	ADDQ R11, SI
 	ADDQ $128, BX
 	SUBQ $128, CX
-	JGE block5
-narrower3:
+	JGE block8
+narrower6:
 	ADDQ $128, CX
+	JEQ done3
+	SUBQ $96, CX
+	JLT narrower7
+block9:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y3
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS 64(SI)(BX*1), Y5
+	ADDQ R11, SI
+	JMP start9
+clean9:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+start9:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel9:
+	VMOVUPS (R9)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VMOVUPS 64(R9)(BX*1), Y8
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y0
+	VFMADD231PS 32(R10)(BX*1), Y7, Y1
+	VFMADD231PS 64(R10)(BX*1), Y8, Y2
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y3
+	VFMADD231PS 32(R10)(BX*1), Y7, Y4
+	VFMADD231PS 64(R10)(BX*1), Y8, Y5
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel9
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y3, (SI)(BX*1)
+	VMOVUPS Y4, 32(SI)(BX*1)
+	VMOVUPS Y5, 64(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block9
+narrower7:
+	ADDQ $96, CX
+	JEQ done3
+	SUBQ $64, CX
+	JLT narrower8
+block10:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean10
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	ADDQ R11, SI
+	JMP start10
+clean10:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+start10:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel10:
+	VMOVUPS (R9)(BX*1), Y4
+	VMOVUPS 32(R9)(BX*1), Y5
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y0
+	VFMADD231PS 32(R10)(BX*1), Y5, Y1
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y4, Y2
+	VFMADD231PS 32(R10)(BX*1), Y5, Y3
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel10
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	VMOVUPS Y3, 32(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block10
+narrower8:
+	ADDQ $64, CX
 	JEQ done3
 	SUBQ $32, CX
 	JLT done3
-block6:
+block11:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean6
+	JEQ clean11
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	ADDQ R11, SI
 	VMOVUPS (SI)(BX*1), Y1
 	ADDQ R11, SI
-	JMP start6
-clean6:
+	JMP start11
+clean11:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-start6:
+start11:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel6:
+pixel11:
 	VMOVUPS (R9)(BX*1), Y2
 	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y2, Y0
@@ -7319,7 +7722,7 @@ pixel6:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel6
+	JNZ pixel11
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	ADDQ R11, SI
@@ -7327,7 +7730,7 @@ pixel6:
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block6
+	JGE block11
 done3:
 	VZEROUPPER
 	RET
@@ -7342,10 +7745,10 @@ count3:
 	SHLQ $2, CX
 	XORL BX, BX
 	SUBQ $96, CX
-	JLT narrower4
-block7:
+	JLT narrower9
+block12:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean7
+	JEQ clean12
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS 32(SI)(BX*1), Y1
@@ -7363,8 +7766,8 @@ block7:
 	VMOVUPS 32(SI)(BX*1), Y10
 	VMOVUPS 64(SI)(BX*1), Y11
 	ADDQ R11, SI
-	JMP start7
-clean7:
+	JMP start12
+clean12:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -7377,11 +7780,11 @@ clean7:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-start7:
+start12:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel7:
+pixel12:
 	VMOVUPS (R9)(BX*1), Y12
 	VMOVUPS 32(R9)(BX*1), Y13
 	VMOVUPS 64(R9)(BX*1), Y14
@@ -7404,7 +7807,7 @@ pixel7:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel7
+	JNZ pixel12
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	VMOVUPS Y1, 32(SI)(BX*1)
@@ -7424,15 +7827,85 @@ pixel7:
 	ADDQ R11, SI
 	ADDQ $96, BX
 	SUBQ $96, CX
-	JGE block7
-narrower4:
+	JGE block12
+narrower9:
 	ADDQ $96, CX
+	JEQ done4
+	SUBQ $64, CX
+	JLT narrower10
+block13:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean13
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y5
+	ADDQ R11, SI
+	VMOVUPS (SI)(BX*1), Y6
+	VMOVUPS 32(SI)(BX*1), Y7
+	ADDQ R11, SI
+	JMP start13
+clean13:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+start13:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel13:
+	VMOVUPS (R9)(BX*1), Y8
+	VMOVUPS 32(R9)(BX*1), Y9
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y0
+	VFMADD231PS 32(R10)(BX*1), Y9, Y1
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y2
+	VFMADD231PS 32(R10)(BX*1), Y9, Y3
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y4
+	VFMADD231PS 32(R10)(BX*1), Y9, Y5
+	ADDQ R12, R10
+	VFMADD231PS (R10)(BX*1), Y8, Y6
+	VFMADD231PS 32(R10)(BX*1), Y9, Y7
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel13
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y2, (SI)(BX*1)
+	VMOVUPS Y3, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y4, (SI)(BX*1)
+	VMOVUPS Y5, 32(SI)(BX*1)
+	ADDQ R11, SI
+	VMOVUPS Y6, (SI)(BX*1)
+	VMOVUPS Y7, 32(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block13
+narrower10:
+	ADDQ $64, CX
 	JEQ done4
 	SUBQ $32, CX
 	JLT done4
-block8:
+block14:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean8
+	JEQ clean14
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	ADDQ R11, SI
@@ -7442,17 +7915,17 @@ block8:
 	ADDQ R11, SI
 	VMOVUPS (SI)(BX*1), Y3
 	ADDQ R11, SI
-	JMP start8
-clean8:
+	JMP start14
+clean14:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-start8:
+start14:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel8:
+pixel14:
 	VMOVUPS (R9)(BX*1), Y4
 	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y4, Y0
@@ -7465,7 +7938,7 @@ pixel8:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel8
+	JNZ pixel14
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	ADDQ R11, SI
@@ -7477,7 +7950,7 @@ pixel8:
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block8
+	JGE block14
 done4:
 	VZEROUPPER
 	RET
@@ -7489,28 +7962,137 @@ count4:
 	MOVQ DepthwiseGradArgs_C(R8), CX
 	SHLQ $2, CX
 	XORL BX, BX
-	SUBQ $128, CX
-	JLT narrower5
-block9:
+	SUBQ $192, CX
+	JLT narrower11
+block15:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean9
+	JEQ clean15
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	VMOVUPS 128(SI)(BX*1), Y4
+	VMOVUPS 160(SI)(BX*1), Y5
+	ADDQ R11, SI
+	JMP start15
+clean15:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+start15:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel15:
+	VMOVUPS (R9)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	VMOVUPS 64(R9)(BX*1), Y8
+	VMOVUPS 96(R9)(BX*1), Y9
+	VMOVUPS 128(R9)(BX*1), Y10
+	VMOVUPS 160(R9)(BX*1), Y11
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y6, Y0
+	VFMADD231PS 32(R10)(BX*1), Y7, Y1
+	VFMADD231PS 64(R10)(BX*1), Y8, Y2
+	VFMADD231PS 96(R10)(BX*1), Y9, Y3
+	VFMADD231PS 128(R10)(BX*1), Y10, Y4
+	VFMADD231PS 160(R10)(BX*1), Y11, Y5
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel15
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	VMOVUPS Y4, 128(SI)(BX*1)
+	VMOVUPS Y5, 160(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $192, BX
+	SUBQ $192, CX
+	JGE block15
+narrower11:
+	ADDQ $192, CX
+	JEQ done5
+	SUBQ $160, CX
+	JLT narrower12
+block16:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean16
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
+	VMOVUPS 96(SI)(BX*1), Y3
+	VMOVUPS 128(SI)(BX*1), Y4
+	ADDQ R11, SI
+	JMP start16
+clean16:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+start16:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel16:
+	VMOVUPS (R9)(BX*1), Y5
+	VMOVUPS 32(R9)(BX*1), Y6
+	VMOVUPS 64(R9)(BX*1), Y7
+	VMOVUPS 96(R9)(BX*1), Y8
+	VMOVUPS 128(R9)(BX*1), Y9
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y5, Y0
+	VFMADD231PS 32(R10)(BX*1), Y6, Y1
+	VFMADD231PS 64(R10)(BX*1), Y7, Y2
+	VFMADD231PS 96(R10)(BX*1), Y8, Y3
+	VFMADD231PS 128(R10)(BX*1), Y9, Y4
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel16
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	VMOVUPS Y3, 96(SI)(BX*1)
+	VMOVUPS Y4, 128(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $160, BX
+	SUBQ $160, CX
+	JGE block16
+narrower12:
+	ADDQ $160, CX
+	JEQ done5
+	SUBQ $128, CX
+	JLT narrower13
+block17:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean17
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
 	VMOVUPS 32(SI)(BX*1), Y1
 	VMOVUPS 64(SI)(BX*1), Y2
 	VMOVUPS 96(SI)(BX*1), Y3
 	ADDQ R11, SI
-	JMP start9
-clean9:
+	JMP start17
+clean17:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-start9:
+start17:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel9:
+pixel17:
 	VMOVUPS (R9)(BX*1), Y4
 	VMOVUPS 32(R9)(BX*1), Y5
 	VMOVUPS 64(R9)(BX*1), Y6
@@ -7523,7 +8105,7 @@ pixel9:
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel9
+	JNZ pixel17
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	VMOVUPS Y1, 32(SI)(BX*1)
@@ -7532,39 +8114,118 @@ pixel9:
 	ADDQ R11, SI
 	ADDQ $128, BX
 	SUBQ $128, CX
-	JGE block9
-narrower5:
+	JGE block17
+narrower13:
 	ADDQ $128, CX
 	JEQ done5
-	SUBQ $32, CX
-	JLT done5
-block10:
+	SUBQ $96, CX
+	JLT narrower14
+block18:
 	CMPQ DepthwiseGradArgs_Acc(R8), $0
-	JEQ clean10
+	JEQ clean18
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	VMOVUPS 64(SI)(BX*1), Y2
 	ADDQ R11, SI
-	JMP start10
-clean10:
+	JMP start18
+clean18:
 	VXORPS Y0, Y0, Y0
-start10:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+start18:
 	MOVQ DepthwiseGradArgs_X(R8), DI
 	MOVQ DepthwiseGradArgs_DY(R8), R9
 	MOVQ DepthwiseGradArgs_Pixels(R8), DX
-pixel10:
+pixel18:
+	VMOVUPS (R9)(BX*1), Y3
+	VMOVUPS 32(R9)(BX*1), Y4
+	VMOVUPS 64(R9)(BX*1), Y5
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y3, Y0
+	VFMADD231PS 32(R10)(BX*1), Y4, Y1
+	VFMADD231PS 64(R10)(BX*1), Y5, Y2
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel18
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	VMOVUPS Y2, 64(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $96, BX
+	SUBQ $96, CX
+	JGE block18
+narrower14:
+	ADDQ $96, CX
+	JEQ done5
+	SUBQ $64, CX
+	JLT narrower15
+block19:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean19
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y1
+	ADDQ R11, SI
+	JMP start19
+clean19:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+start19:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel19:
+	VMOVUPS (R9)(BX*1), Y2
+	VMOVUPS 32(R9)(BX*1), Y3
+	MOVQ DI, R10
+	VFMADD231PS (R10)(BX*1), Y2, Y0
+	VFMADD231PS 32(R10)(BX*1), Y3, Y1
+	ADDQ R13, DI
+	ADDQ R15, R9
+	DECQ DX
+	JNZ pixel19
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	ADDQ R11, SI
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block19
+narrower15:
+	ADDQ $64, CX
+	JEQ done5
+	SUBQ $32, CX
+	JLT done5
+block20:
+	CMPQ DepthwiseGradArgs_Acc(R8), $0
+	JEQ clean20
+	MOVQ DepthwiseGradArgs_Sum(R8), SI
+	VMOVUPS (SI)(BX*1), Y0
+	ADDQ R11, SI
+	JMP start20
+clean20:
+	VXORPS Y0, Y0, Y0
+start20:
+	MOVQ DepthwiseGradArgs_X(R8), DI
+	MOVQ DepthwiseGradArgs_DY(R8), R9
+	MOVQ DepthwiseGradArgs_Pixels(R8), DX
+pixel20:
 	VMOVUPS (R9)(BX*1), Y1
 	MOVQ DI, R10
 	VFMADD231PS (R10)(BX*1), Y1, Y0
 	ADDQ R13, DI
 	ADDQ R15, R9
 	DECQ DX
-	JNZ pixel10
+	JNZ pixel20
 	MOVQ DepthwiseGradArgs_Sum(R8), SI
 	VMOVUPS Y0, (SI)(BX*1)
 	ADDQ R11, SI
 	ADDQ $32, BX
 	SUBQ $32, CX
-	JGE block10
+	JGE block20
 done5:
 	VZEROUPPER
 	RET

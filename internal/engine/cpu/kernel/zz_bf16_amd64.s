@@ -213,6 +213,59 @@ unbiased:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 48(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 56(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 64(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 72(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 80(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 88(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -620,6 +673,35 @@ unbiased2:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 48(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 56(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 64(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 72(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 80(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 88(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -927,6 +1009,43 @@ unbiased:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 48(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 56(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1222,6 +1341,27 @@ unbiased2:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 32(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 40(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 48(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 56(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1445,6 +1585,27 @@ unbiased:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1628,6 +1789,19 @@ unbiased2:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 16(DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 24(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1775,6 +1949,19 @@ unbiased:
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -1902,6 +2089,15 @@ unbiased2:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	MOVQ 8(DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -2011,6 +2207,15 @@ unbiased:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 ready:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+	LONG $0x1f4c0d0f
+	BYTE $64
+last:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX
@@ -2110,6 +2315,13 @@ narrow:
 unbiased2:
 	VXORPS Z0, Z0, Z0
 ready2:
+	MOVQ TileArgs_Next(AX), DX
+	TESTQ DX, DX
+	JEQ last2
+	MOVQ TileArgs_OutOff(AX), BX
+	MOVQ (DX), DI
+	LONG $0x1f0c0d0f
+last2:
 	MOVQ TileArgs_Taps(AX), BX
 	MOVQ BX, taps-16(SP)
 	MOVQ TileArgs_B(AX), BX

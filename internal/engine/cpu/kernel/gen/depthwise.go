@@ -9,8 +9,11 @@ package main
 const depthwisePixels = 4
 
 func (a *asm) depthwiseBlocks() []block {
-	if a.masks {
+	if a.half { // a register for each value loaded
 		return []block{{zmm, 4}, {zmm, 1}, {ymm, 1}}
+	}
+	if a.masks {
+		return []block{{zmm, 6}, {zmm, 4}, {zmm, 3}, {zmm, 2}, {zmm, 1}, {ymm, 1}}
 	}
 	return []block{{ymm, 2}, {ymm, 1}}
 }
@@ -115,8 +118,14 @@ func (a *asm) depthwiseGrad() {
 }
 
 func (a *asm) depthwiseTaps(count int) {
-	n := min(4, a.regs/(count+1))
-	widths := []block{{a.wide, n}, {a.wide, 1}}
+	var widths []block
+	most := a.regs / (count + 1)
+	if a.half {
+		most = a.regs / (count + 2) // a register for each value loaded
+	}
+	for n := min(6, most); n > 0; n-- {
+		widths = append(widths, block{a.wide, n})
+	}
 	if a.wide == zmm {
 		widths = append(widths, block{ymm, 1})
 	}

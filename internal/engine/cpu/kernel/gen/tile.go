@@ -154,6 +154,7 @@ func (t tileShape) tile() {
 	t.each(func(r, v int) { t.op("VXORPS", t.sum(r, v), t.sum(r, v), t.sum(r, v)) })
 	t.mark(ready)
 
+	t.prefetch()
 	t.op("MOVQ", "TileArgs_Taps(AX)", "BX")
 	t.op("MOVQ", "BX", "taps-16(SP)")
 	t.op("MOVQ", "TileArgs_B(AX)", "BX")
@@ -221,6 +222,29 @@ func (t tileShape) tile() {
 		}
 	}
 	t.ret()
+}
+
+// prefetch asks for the lines that the next tile will write.
+func (t tileShape) prefetch() {
+	const cacheLine = 64
+	skip := t.label("last")
+	t.op("MOVQ", "TileArgs_Next(AX)", "DX")
+	t.op("TESTQ", "DX", "DX")
+	t.op("JEQ", skip)
+	t.op("MOVQ", "TileArgs_OutOff(AX)", "BX")
+	for r := range t.rows {
+		t.op("MOVQ", offset(8*r)+"(DX)", "DI")
+		for at := 0; at < t.nv*t.wide.bytes(); at += cacheLine {
+			// PREFETCHW at(DI)(BX*1), which the assembler does not know
+			if at == 0 {
+				t.op("LONG", "$0x1f0c0d0f")
+			} else {
+				t.op("LONG", "$0x1f4c0d0f")
+				t.op("BYTE", at)
+			}
+		}
+	}
+	t.mark(skip)
 }
 
 // limit applies a bound to all sums, in the register above them, unless its bits
