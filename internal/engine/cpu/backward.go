@@ -278,6 +278,8 @@ func (t *training) scaleInput(i int) {
 	dx := t.tensor(i, n.Name+"/dx")
 	if n.Arg == 0 {
 		t.p.emit(&scaleTask{t.kernels(dx), dx, dy, s, t.net.zeros}, dx, dy, s)
+	} else if made := t.produced(dy); made != nil && x.virtual != nil {
+		t.scaleGradBehind(n.Name, made, dx, dy, x)
 	} else {
 		sums := t.p.raw(n.Name+".sums", 2*dx.stride)
 		t.slot(x, rowChunk(x))

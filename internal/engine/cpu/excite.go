@@ -3,6 +3,7 @@ package cpu
 import (
 	"unsafe"
 
+	"graft/internal/engine/cpu/kernel"
 	"graft/internal/graph"
 )
 
@@ -76,5 +77,57 @@ func (t *shareTask) run(_ *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
 	for m := m0; m < m0+rows; m++ {
 		t.set.FillRows(t.y.row(m), t.y.stride, 1, t.y.cp, unsafe.Pointer(t.g.row(m)), t.scale)
+	}
+}
+
+// scaleGradBehind lowers a product's gradient ds towards the row: its sums are taken
+// right where dy, the product's gradient, was written.
+func (t *training) scaleGradBehind(name string, made *producer, ds, dy, x *tensor) {
+	batch, px := t.net.batch, x.pixels()
+	sums := t.p.whole(name+".sums", ((batch*px+made.chunk-1)/made.chunk+batch)*2*x.cp*4, batch)
+	parts := &scaleGradParts{t.kernels(x), dy, x, sums, made.chunk, t.net.zeros}
+	t.slot(x, made.chunk)
+	t.follow(made, parts, x, sums)
+	t.p.emit(&scaleGradMergeTask{t.wide, parts, ds}, ds, sums)
+}
+
+// A scaleGradParts sums dy times x over the pixels of a chunk that belong to one sample.
+type scaleGradParts struct {
+	set   *kernel.Set
+	dy, x *tensor
+	sums  *tensor // two rows a part: of dy, of no use, and of dy times x
+	chunk int
+	zeros unsafe.Pointer
+}
+
+// part is the row of sums of the part that holds pixel m, counted over the batch: a
+// part ends with a chunk or a sample.
+func (t *scaleGradParts) part(m, which int) unsafe.Pointer {
+	return unsafe.Add(t.sums.base, ((m/t.chunk+m/t.x.pixels())*2+which)*t.x.cp*4)
+}
+
+func (t *scaleGradParts) columns(w *worker, _, m0, rows, c0, c1 int) {
+	base := t.x.open(w, 2, m0, rows)
+	eachSample(t.x.pixels(), m0, rows, func(_, at, n int) {
+		m := m0 + at
+		t.set.NormGradSums(unsafe.Add(t.dy.row(m), c0*t.dy.value), t.dy.stride, nil, 0, address(base+uintptr(m*t.x.stride+c0*t.x.value)), t.x.stride, n, c1-c0,
+			t.zeros, unsafe.Add(t.part(m, 0), c0*4), unsafe.Add(t.part(m, 1), c0*4))
+	})
+}
+
+// A scaleGradMergeTask adds a sample's parts in order.
+type scaleGradMergeTask struct {
+	set *kernel.Set
+	of  *scaleGradParts
+	ds  *tensor
+}
+
+func (t *scaleGradMergeTask) items(n int) int { return n }
+
+func (t *scaleGradMergeTask) run(_ *worker, i, _ int) {
+	of, ds, bytes := t.of, t.ds.row(i), t.ds.stride
+	t.set.ZeroRows(ds, bytes, 1, t.ds.cp)
+	for m, end := i*of.x.pixels(), (i+1)*of.x.pixels(); m < end; m = (m/of.chunk + 1) * of.chunk {
+		t.set.AddRows(ds, bytes, ds, bytes, of.part(m, 1), bytes, 1, t.ds.cp)
 	}
 }
