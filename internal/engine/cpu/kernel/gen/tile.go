@@ -288,6 +288,13 @@ func (t tileShape) tileGrad() {
 	for _, p := range []struct{ field, reg string }{{"X", "SI"}, {"XOff", "DX"}, {"Y", "DI"}, {"YStride", "R8"}, {"C", "R9"}, {"CStride", "R10"}, {"P", "CX"}} {
 		t.op("MOVQ", "GradArgs_"+p.field+"(R11)", p.reg)
 	}
+	t.op("MOVQ", "R9", "AX") // what the sums are added to comes meanwhile
+	for range t.rows {
+		for at := 0; at < t.nv*t.wide.bytes(); at += 64 {
+			t.op("PREFETCHT0", offset(at)+"(AX)")
+		}
+		t.op("ADDQ", "R10", "AX")
+	}
 	loop, rest, one, done := t.label("loop"), t.label("rest"), t.label("one"), t.label("done")
 	t.op("SUBQ", unroll, "CX")
 	t.op("JLT", rest)
