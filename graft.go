@@ -321,7 +321,7 @@ func (s *session) values(ctx context.Context) ([][]float32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s with the weights %s: %w", s.model.Name, s.c.Weights, err)
 	}
-	return values, nil
+	return values, s.reuseHead(values, state)
 }
 
 // freeName is the path, or the path with the first number that is free.

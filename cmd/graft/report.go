@@ -61,6 +61,8 @@ func (r *report) event(e graft.Event) {
 		r.line("note: %s%s", e.Text, examples(e.Paths))
 	case graft.Warning:
 		r.line("warning: %s", e.Text)
+	case graft.Reused:
+		r.line("%s", reusedLine(e))
 	case graft.Stopped:
 		r.line("stopped after epoch %d: %s", e.Epoch, e.Why)
 	case graft.Resuming:

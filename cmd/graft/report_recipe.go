@@ -95,3 +95,15 @@ func wrap(words []string, width int) []string {
 	}
 	return lines
 }
+
+// reusedLine says which classes begin with rows of the old output layer.
+func reusedLine(r graft.Reused) string {
+	if len(r.Matches) == 0 {
+		return "output layer: no class is one of the old output layer's; all begin at random"
+	}
+	var list []string
+	for _, m := range r.Matches {
+		list = append(list, m.Class+" as "+strings.Join(m.From, " and "))
+	}
+	return "output layer: begins with rows of the old one: " + strings.Join(list, ", ")
+}

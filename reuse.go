@@ -1,0 +1,36 @@
+package graft
+
+import (
+	"fmt"
+	"os"
+
+	"graft/internal/model"
+	"graft/internal/weights"
+)
+
+// Reused says with which rows of the old output layer the classes begin that have any.
+type Reused struct{ Matches []model.Match }
+
+// reuseHead does what the recipe's reuse-head says.
+func (s *session) reuseHead(values [][]float32, source *weights.StateDict) error {
+	var mapping map[string][]string
+	switch what := s.recipe.ReuseHead; what {
+	case "", "none":
+		return nil
+	case "auto":
+	default:
+		text, err := os.ReadFile(what)
+		if err != nil {
+			return fmt.Errorf("--reuse-head: %w (auto, none, or a file)", err)
+		}
+		if mapping, err = model.ParseMap(string(text)); err != nil {
+			return fmt.Errorf("--reuse-head %s: %w", what, err)
+		}
+	}
+	matches, err := model.ReuseHead(s.graph, values, source, s.data.Classes, mapping)
+	if err != nil {
+		return fmt.Errorf("--reuse-head %s: %w", s.recipe.ReuseHead, err)
+	}
+	s.c.Events(Reused{matches})
+	return nil
+}
