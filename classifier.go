@@ -51,6 +51,9 @@ type LabelProb struct {
 	Prob  float64 `json:"prob"`
 }
 
+// Interval is the 95 % interval (Wilson's) of an accuracy measured on n pictures.
+func Interval(accuracy float64, n int) (low, high float64) { return eval.Interval(accuracy, n) }
+
 // batchSize is how many pictures the engine takes at once.
 const batchSize = 32
 

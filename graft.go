@@ -39,6 +39,7 @@ type Run struct {
 	Device       string
 	BestEpoch    int // 0 if no epoch was finished
 	BestTestAcc  float64
+	TestPictures int     // that the accuracies are measured on
 	TestAcc      float64 // of the last epoch, as the next three
 	TrainAcc     float64 // running, over augmented batches
 	Loss         float64
@@ -95,6 +96,9 @@ func (s *session) begin(ctx context.Context) (*Run, error) {
 // prepare does everything that can fail before the first step.
 func (s *session) prepare(ctx context.Context) (err error) {
 	c := &s.c
+	if err := s.from(); err != nil {
+		return err
+	}
 	if c.Model == "" {
 		c.Model = "resnet18"
 	}
@@ -107,6 +111,9 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if s.resumes == "" {
 		if s.recipe, err = c.recipe(); err != nil {
 			return err
+		}
+		if c.From != "" && s.recipe.ReuseHead == "" {
+			s.recipe.ReuseHead = "auto" // the classes that it has keep their rows
 		}
 	}
 	if s.engine, err = newEngine(c.Threads, c.Precision); err != nil {
@@ -395,6 +402,12 @@ func (s *session) createRun() (err error) {
 // announce tells what will run.
 func (s *session) announce(sentence, loss string, threads int) {
 	c, r, d := &s.c, s.recipe, s.data
+	r.Phases = nil // those that are left
+	for _, p := range s.stages {
+		if p.name != "" {
+			r.Phases = append(r.Phases, p.phased)
+		}
+	}
 	params, _ := graph.Counts(s.graph)
 	trainable := params
 	for i, p := range s.graph.Params {
@@ -465,7 +478,7 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted}
 	if done.Last != nil {
 		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
-		run.BestEpoch, run.BestTestAcc = done.Best.Epoch, done.Best.Test.Accuracy
+		run.BestEpoch, run.BestTestAcc, run.TestPictures = done.Best.Epoch, done.Best.Test.Accuracy, done.Best.Test.N
 	}
 	if s.headAlone != nil {
 		run.HeadAcc = Float(s.headAlone.Accuracy)

@@ -30,6 +30,7 @@ type phase struct {
 	frozen []bool
 	recipe train.Recipe
 	images int // the most training pictures of an epoch, 0 for all
+	phased train.Phased
 }
 
 // phases are those of the run's recipe. What --freeze names is frozen in all of them;
@@ -57,10 +58,10 @@ func (s *session) phases() ([]phase, error) {
 		if n := len(list); n > 0 && slices.Equal(list[n-1].frozen, frozen) && !slices.Equal(frozen, make([]bool, len(frozen))) {
 			continue
 		}
-		list = append(list, phase{p.Name, frozen, s.recipe.For(p, i == len(s.recipe.Phases)-1), p.Batches * s.recipe.Batch})
+		list = append(list, phase{p.Name, frozen, s.recipe.For(p, i == len(s.recipe.Phases)-1), p.Batches * s.recipe.Batch, p})
 	}
 	if len(list) == 1 && s.c.Epochs > 0 {
-		list[0].recipe.Epochs = s.c.Epochs
+		list[0].recipe.Epochs, list[0].phased.Epochs = s.c.Epochs, s.c.Epochs
 	}
 	return list, nil
 }

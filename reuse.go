@@ -5,8 +5,27 @@ import (
 	"os"
 
 	"graft/internal/model"
+	"graft/internal/rundir"
 	"graft/internal/weights"
 )
+
+// from has training begin with the model of a run, all but its output layer if the classes differ.
+func (s *session) from() error {
+	c := &s.c
+	if c.From == "" {
+		return nil
+	}
+	file, err := rundir.Find(c.From)
+	if err != nil {
+		return fmt.Errorf("--from %s: %w", c.From, err)
+	}
+	m, err := rundir.ReadModel(file)
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	c.Model, c.Weights = m.Name, file
+	return nil
+}
 
 // Reused says with which rows of the old output layer the classes begin that have any.
 type Reused struct{ Matches []model.Match }

@@ -66,10 +66,12 @@ type evalResult struct {
 	Part      string      `json:"part"`
 	Classes   []evalClass `json:"classes"`
 	Confusion [][]int     `json:"confusion"`
+	Interval  [2]float64  `json:"interval"` // 95 %, Wilson's, of the accuracy
 }
 
 func evalJSON(e *graft.Evaluation) evalResult {
 	r := evalResult{Accuracy: e.Accuracy, Loss: e.Loss, N: e.N, Part: e.Part, Confusion: e.Confusion}
+	r.Interval[0], r.Interval[1] = graft.Interval(e.Accuracy, e.N)
 	for _, c := range e.Classes {
 		r.Classes = append(r.Classes, evalClass{c.Name, c.Precision, c.Recall, c.F1, c.Support})
 	}
@@ -77,7 +79,7 @@ func evalJSON(e *graft.Evaluation) evalResult {
 }
 
 func printEvaluation(w io.Writer, e *graft.Evaluation) {
-	fmt.Fprintf(w, "%d pictures (%s)\naccuracy %.3f, loss %.3f\n\n", e.N, e.Part, e.Accuracy, e.Loss)
+	fmt.Fprintf(w, "%d pictures (%s)\naccuracy %.3f %s, loss %.3f\n\n", e.N, e.Part, e.Accuracy, interval(e.Accuracy, e.N), e.Loss)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tprecision\trecall\tF1\tpictures\t")
 	undefined := false

@@ -18,7 +18,7 @@ train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"i
 predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
          {"path":P,"error":E}; the rest go on, and the exit code is 1
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
-         confusion has a row for each class as it is, a column for each as answered; part says which pictures
+         interval is the 95 % one (Wilson) of the accuracy; confusion has a row for each class as it is, a column for each as answered; part says which pictures
 check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"test":100}],"findings":[{"kind":"leak","text":T,
          "groups":[{"pictures":[{"path":P,"part":"test","class":C},...],"why":W,"advice":"remove"}]}],"sheets":[F,...]}
          with --run also "labels":{"pictures":1200,"agreement":0.9,"estimate":21.5,"joint":[[..]]}: rows as labelled, columns as estimated

@@ -59,6 +59,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p := c.Flags()
 	p.StringVar(&f.c.Model, "model", "resnet18", "network to fine-tune (see graft models)")
 	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors) or a URL")
+	p.StringVar(&f.c.From, "from", "", "begin with the model of a RUN of yours, instead of --model and --weights: its classes keep their rows of the output layer")
 	p.StringVar(&f.c.Recipe, "recipe", "", "auto (the default), plain, fast, d2l, scratch (the default with --weights none), or a FILE.toml (see graft recipe)")
 	p.IntVar(&f.c.Epochs, "epochs", 0, "passes over the training pictures (here and below, the default is the recipe's)")
 	p.IntVar(&f.c.Batch, "batch", 0, "pictures a step")
@@ -200,10 +201,16 @@ func (f *trainFlags) report(cmd *cobra.Command, train func(events func(graft.Eve
 	return run, nil
 }
 
+// interval is that of an accuracy in words.
+func interval(accuracy float64, n int) string {
+	low, high := graft.Interval(accuracy, n)
+	return fmt.Sprintf("(95 %% interval %.3f to %.3f, %d pictures)", low, high, n)
+}
+
 // printRun ends like the lesson's training function.
 func printRun(w io.Writer, r *graft.Run) {
 	if r.BestEpoch > 0 {
-		fmt.Fprintf(w, "\nbest epoch %d, test acc %.3f\n", r.BestEpoch, r.BestTestAcc)
+		fmt.Fprintf(w, "\nbest epoch %d, test acc %.3f %s\n", r.BestEpoch, r.BestTestAcc, interval(r.BestTestAcc, r.TestPictures))
 		fmt.Fprintf(w, "  model   %s\n  curves  %s\n", filepath.Join(r.Dir, "best.safetensors"), filepath.Join(r.Dir, "curves.png"))
 	}
 	if r.HeadAcc != nil {
