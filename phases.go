@@ -41,13 +41,13 @@ func (s *session) phases() ([]phase, error) {
 		return nil, fmt.Errorf("%s: %w", s.model.Name, err)
 	}
 	if len(s.recipe.Phases) == 0 {
-		return []phase{{frozen: asked, recipe: s.recipe}}, nil
+		return []phase{{frozen: asked, recipe: s.recipe.For(train.Phased{}, true)}}, nil
 	}
 	if s.c.Weights == "none" {
 		return nil, fmt.Errorf("recipe %s begins with a trained network's features: from scratch take the recipe scratch, plain or d2l", s.recipe.Name)
 	}
 	var list []phase
-	for i, p := range s.recipe.Phases {
+	for _, p := range s.recipe.Phases {
 		frozen, err := s.freeze(p.Freeze)
 		if err != nil {
 			return nil, fmt.Errorf("recipe %s, phase %s: %w", s.recipe.Name, p.Name, err)
@@ -55,13 +55,16 @@ func (s *session) phases() ([]phase, error) {
 		for k := range frozen {
 			frozen[k] = frozen[k] || asked[k]
 		}
-		if n := len(list); n > 0 && slices.Equal(list[n-1].frozen, frozen) && !slices.Equal(frozen, make([]bool, len(frozen))) {
+		if n := len(list); n > 0 && slices.Equal(list[n-1].frozen, frozen) && slices.Contains(asked, true) {
 			continue
 		}
-		list = append(list, phase{p.Name, frozen, s.recipe.For(p, i == len(s.recipe.Phases)-1), p.Batches * s.recipe.Batch, p})
+		list = append(list, phase{name: p.Name, frozen: frozen, images: p.Batches * s.recipe.Batch, phased: p})
 	}
 	if len(list) == 1 && s.c.Epochs > 0 {
-		list[0].recipe.Epochs, list[0].phased.Epochs = s.c.Epochs, s.c.Epochs
+		list[0].phased.Epochs = s.c.Epochs
+	}
+	for i := range list {
+		list[i].recipe = s.recipe.For(list[i].phased, i == len(list)-1)
 	}
 	return list, nil
 }
