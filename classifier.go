@@ -65,6 +65,9 @@ type OpenOptions struct {
 	Threads   int       // 0 is one a processor
 	Precision Precision // "" is Auto
 	Decode    Decoding  // "" is as the model was trained
+	// TTA answers with the mean of the probabilities of a picture and its mirror image,
+	// in twice the time.
+	TTA bool
 	// Memory caps what the classifier holds, in bytes, 0 for no cap: fewer pictures go
 	// through the network at once, with the same answers. Resident memory stays below
 	// the cap plus 150 MB. Until Close, Go's memory limit is set accordingly.
@@ -111,6 +114,9 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	train.Load(c.net, values)
+	if o.TTA {
+		c.net = newMirrored(c.net, c.graph, c.batch, len(c.Classes))
+	}
 	c.x = make([]float32, c.batch*c.graph.Input().Len())
 	c.out = make([]float32, c.batch*len(c.Classes))
 	values, m = nil, nil

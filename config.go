@@ -33,6 +33,14 @@ type Config struct {
 	// MODEL lists them, "all" for everything but the output layer, or names of blocks or
 	// layers, separated by commas. Batch normalisation in it keeps its statistics.
 	Freeze string
+	// Augment is what happens to training pictures, names separated by commas as graft
+	// train --help lists them; "" is crop,flip, or flip alone where Crop shows whole pictures.
+	Augment string
+	// Crop is how a picture of any shape becomes a square, in training, validation and
+	// prediction: "" or "crop", "pad", "squash".
+	Crop      string
+	ImageSize int // side of that square; 0 is the model's
+
 	// AugmentCache is how many random crops of each training picture the frozen part
 	// sees, in turn from epoch to epoch; 0 is the central crop alone. Without a frozen part
 	// every epoch draws crops of its own.
@@ -130,6 +138,7 @@ type Plan struct {
 	Recipe                      Recipe
 	Freeze                      string
 	Size                        int
+	Crop, Augment               string // "" where nothing was asked for
 	Seed                        uint64
 	Threads                     int
 	Parameters, Trainable       int

@@ -19,6 +19,7 @@ type EvalConfig struct {
 	// All measures on every picture. Otherwise a folder with a test or validation
 	// part is measured on that, and one without on what the run held out of it.
 	All       bool
+	TTA       bool // as OpenOptions has it
 	Threads   int
 	Precision Precision
 	Decode    Decoding    // "" is as the model was trained
@@ -41,7 +42,7 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	if e.Events == nil {
 		e.Events = func(Event) {}
 	}
-	c, err := OpenWith(e.Model, OpenOptions{Threads: e.Threads, Precision: e.Precision, Decode: e.Decode, Memory: e.Memory})
+	c, err := OpenWith(e.Model, OpenOptions{Threads: e.Threads, Precision: e.Precision, Decode: e.Decode, Memory: e.Memory, TTA: e.TTA})
 	if err != nil {
 		return nil, err
 	}

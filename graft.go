@@ -56,6 +56,7 @@ type session struct {
 	data      *dataset.Dataset
 	cache     *dataset.Cache
 	pre       transform.Preprocess
+	augment   *transform.Augmentation
 	found     *weights.StateDict // weights that came with their preprocessing, or nil
 	origin    rundir.Weights
 	graph     *graph.Graph
@@ -135,7 +136,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if c.EXIF != "" {
 		s.pre.EXIF = c.EXIF
 	}
-	if err := c.Decode.apply(&s.pre); err != nil {
+	if err := s.see(); err != nil {
 		return err
 	}
 	if err := s.pre.Validate(); err != nil {
@@ -154,6 +155,26 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		c.Out = freeName(filepath.Join("runs", s.data.Name+"-"+s.model.Name))
 	}
 	return s.createRun()
+}
+
+// see settles what the network sees of a picture.
+func (s *session) see() (err error) {
+	c := &s.c
+	if c.ImageSize != 0 {
+		if c.ImageSize < 32 || c.ImageSize > 1024 {
+			return fmt.Errorf("an image size of %d is not between 32 and 1024 pixels", c.ImageSize)
+		}
+		s.pre = s.pre.WithSize(c.ImageSize)
+	}
+	if c.Crop != "" {
+		if s.pre.Fit, err = transform.ParseFit(c.Crop); err != nil {
+			return err
+		}
+	}
+	if s.augment, err = transform.ParseAugmentation(c.Augment, s.pre.Fit); err != nil {
+		return err
+	}
+	return c.Decode.apply(&s.pre)
 }
 
 func (s *session) openData(ctx context.Context) (err error) {
@@ -383,7 +404,7 @@ func (s *session) createRun() (err error) {
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
 			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, Decode: string(decodingOf(s.pre)), AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels), GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
-			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
+			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: c.Augment, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
 		Full: r, Call: call,
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
 	})
@@ -417,7 +438,7 @@ func (s *session) announce(sentence, loss string, threads int) {
 	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r,
-		Size: s.pre.Crop, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
+		Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: c.Augment, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
 		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.learns) && s.part < s.batch(), CacheBytes: s.images, Decode: decodingOf(s.pre)})
 }
 
@@ -465,7 +486,7 @@ func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
 		ahead = aheadCapped
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
-		Batch: batch, Preprocess: s.pre, Augment: augment, Shuffle: augment, Balance: augment && s.recipe.Balanced, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
+		Batch: batch, Preprocess: s.pre, Augment: augment, Augmentation: s.augment, Shuffle: augment, Balance: augment && s.recipe.Balanced, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
 		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
 	})

@@ -204,6 +204,9 @@ const defaultFeatureBytes = 1 << 30
 // keepFeatures runs the lower part over samples.
 func (s *session) keepFeatures(ctx context.Context, samples []dataset.Sample, learns bool) (*features.Store, error) {
 	variants := 1
+	if learns && s.c.AugmentCache == 0 && s.c.Augment != "" {
+		s.c.Events(Warning{"features of the frozen part are kept of pictures as evaluation sees them: --augment-cache K keeps those of K augmented ones"})
+	}
 	if learns {
 		variants = max(1, s.c.AugmentCache)
 	}
@@ -221,7 +224,7 @@ func (s *session) keepFeatures(ctx context.Context, samples []dataset.Sample, le
 		return nil, err
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
-		Batch: min(s.part, batchSize), Preprocess: s.pre, Augment: learns && s.c.AugmentCache > 0, Seed: s.c.Seed, Workers: s.c.Threads, Cache: s.cache,
+		Batch: min(s.part, batchSize), Preprocess: s.pre, Augment: learns && s.c.AugmentCache > 0, Augmentation: s.augment, Seed: s.c.Seed, Workers: s.c.Threads, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
 		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"image"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -96,6 +97,10 @@ func writeSheet(d *dataset.Dataset, perClass int, path string) error {
 	if err != nil {
 		return err
 	}
+	return writePNG(img, path)
+}
+
+func writePNG(img image.Image, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err

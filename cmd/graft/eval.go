@@ -12,7 +12,7 @@ import (
 )
 
 func newEval() *cobra.Command {
-	var all, splitOfRun, asJSON bool
+	var all, splitOfRun, asJSON, tta bool
 	var threads int
 	var precision string
 	var memory byteSize
@@ -28,7 +28,7 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 				return usageError{fmt.Errorf("--all and --split-of-run exclude each other")}
 			}
 			r, end := newReport(c, asJSON)
-			e, err := graft.Evaluate(c.Context(), graft.EvalConfig{Model: args[0], Data: args[1], All: all, Threads: threads,
+			e, err := graft.Evaluate(c.Context(), graft.EvalConfig{Model: args[0], Data: args[1], All: all, TTA: tta, Threads: threads,
 				Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory), Events: r.event})
 			end()
 			if err != nil {
@@ -41,6 +41,7 @@ folder of classes, on the pictures that the run held out of it, or with --all on
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&tta, "tta", false, "answer with the mean over each picture and its mirror image")
 	c.Flags().BoolVar(&all, "all", false, "measure on every picture of DATA")
 	c.Flags().BoolVar(&splitOfRun, "split-of-run", false, "measure on what the run held out (the default for a folder without a split)")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object (see graft help json)")

@@ -28,7 +28,7 @@ type predictor struct {
 }
 
 func newPredict() *cobra.Command {
-	var asJSON, asCSV bool
+	var asJSON, asCSV, tta bool
 	var topk, threads int
 	var tensors, precision string
 	var memory byteSize
@@ -46,7 +46,7 @@ func newPredict() *cobra.Command {
 			if topk < 1 {
 				return usageError{fmt.Errorf("--top-k is %d, must be at least 1", topk)}
 			}
-			model, err := graft.OpenWith(args[0], graft.OpenOptions{Threads: threads, Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory)})
+			model, err := graft.OpenWith(args[0], graft.OpenOptions{TTA: tta, Threads: threads, Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory)})
 			if err != nil {
 				return err
 			}
@@ -67,6 +67,7 @@ func newPredict() *cobra.Command {
 			return p.all(c.Context(), args[1:])
 		},
 	}
+	c.Flags().BoolVar(&tta, "tta", false, "answer with the mean over each picture and its mirror image")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line (see graft help json)")
 	c.Flags().BoolVar(&asCSV, "csv", false, "comma-separated values with a header")
 	c.Flags().IntVar(&topk, "top-k", 5, "how many classes to name")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -163,6 +164,9 @@ func (r *report) plan(p graft.Plan) {
 	r.line("data      %s", data)
 	r.line("          %s", p.ChosenOn)
 	r.line("model     %s, %.1f M parameters, %d pixels", p.Model, float64(p.Parameters)/1e6, p.Size)
+	if p.Crop != "" || p.Augment != "" {
+		r.line("pictures  %s, augmented by %s", cmp.Or(p.Crop, "crop"), cmp.Or(p.Augment, "flip"))
+	}
 	r.line("weights   %s", weights)
 	if p.Freeze != "" {
 		r.line("frozen    %s: %.1f %% of the parameters learn", p.Freeze, 100*float64(p.Trainable)/float64(p.Parameters))

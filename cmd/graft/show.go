@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"graft/internal/dataset"
 	"graft/internal/graph"
 	"graft/internal/model"
+	"graft/internal/transform"
 
 	"github.com/spf13/cobra"
 )
@@ -16,11 +19,12 @@ import (
 func newShow() *cobra.Command {
 	var out string
 	var asJSON bool
-	var perClass, classes int
+	var perClass, classes, size int
+	var augment, crop, network string
 	c := &cobra.Command{
 		Use:     "show DATA|MODEL",
 		Short:   "Show a dataset's pictures and counts, or a network's blocks",
-		Example: "  graft show photos/ --out sheet.png\n  graft show resnet50",
+		Example: "  graft show photos/ --out sheet.png\n  graft show photos/ --augment crop,flip,jitter,erase\n  graft show resnet50",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if m, err := model.Find(args[0]); err == nil {
@@ -40,17 +44,54 @@ func newShow() *cobra.Command {
 			if out == "" {
 				out = d.Name + "-sheet.png"
 			}
-			if err := writeSheet(d, perClass, out); err != nil {
+			if f := c.Flags(); f.Changed("augment") || f.Changed("crop") || f.Changed("image-size") {
+				err = writeViews(c.Context(), d, network, augment, crop, size, out)
+			} else {
+				err = writeSheet(d, perClass, out)
+			}
+			if err != nil {
 				return err
 			}
 			return showData(c.OutOrStdout(), d, out, asJSON)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "contact sheet to write (default NAME-sheet.png)")
+	c.Flags().StringVar(&augment, "augment", "", "draw what training sees of pictures, as graft train --augment has it")
+	c.Flags().StringVar(&crop, "crop", "crop", "and how they become squares: crop, pad, squash")
+	c.Flags().IntVar(&size, "image-size", 0, "and the squares' side (default the model's)")
+	c.Flags().StringVar(&network, "model", "resnet18", "and the network that sees them")
 	c.Flags().IntVar(&perClass, "per-class", 8, "pictures of each class on the sheet")
 	c.Flags().IntVar(&classes, "classes", 0, "width of a network's output layer (default its weights')")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return c
+}
+
+// writeViews draws what a network sees of training pictures.
+func writeViews(ctx context.Context, d *dataset.Dataset, network, augment, crop string, size int, out string) error {
+	m, err := model.Find(network)
+	if err != nil {
+		return err
+	}
+	p := m.Preprocess()
+	if size != 0 {
+		if size < 32 || size > 1024 {
+			return usageError{fmt.Errorf("--image-size is %d, must be between 32 and 1024", size)}
+		}
+		p = p.WithSize(size)
+	}
+	if p.Fit, err = transform.ParseFit(crop); err != nil {
+		return usageError{err}
+	}
+	a, err := transform.ParseAugmentation(augment, p.Fit)
+	if err != nil {
+		return usageError{err}
+	}
+	title := fmt.Sprintf("%s as %s sees it: %s, augmented by %s", d.Name, m.Name, crop, cmp.Or(augment, "the default"))
+	img, err := dataset.ViewSheet(ctx, d, title, p, a, dataset.DecodeOptions{})
+	if err != nil {
+		return err
+	}
+	return writePNG(img, out)
 }
 
 func showData(w io.Writer, d *dataset.Dataset, sheet string, asJSON bool) error {

@@ -73,6 +73,9 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.AddFlagSet(f.techniques)
 	p.DurationVar(&f.c.Checkpoint, "checkpoint", 5*time.Minute, "time between two checkpoints within an epoch; negative writes none")
 	p.StringVar(&f.c.Freeze, "freeze", "", "keep a part as it is: N (the first blocks of graft show MODEL), names, or all but the output layer: all")
+	p.StringVar(&f.c.Augment, "augment", "", "training pictures, separated by commas: crop[=SHARE], flip, trivial, rand[=N:M], jitter[=X|B:C:S:H],\nrotate[=DEGREES], affine, blur[=P], grey[=P], erase[=P], none (default crop,flip)")
+	p.StringVar(&f.c.Crop, "crop", "crop", "how pictures become squares, everywhere: crop, pad (whole, the rest black) or squash")
+	p.IntVar(&f.c.ImageSize, "image-size", 0, "side of the square that the network sees (default the model's)")
 	p.IntVar(&f.c.AugmentCache, "augment-cache", 0, "random crops of each picture that the frozen part sees, in turn (0: the central crop)")
 	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
 	p.StringVar(&f.c.GroupBy, "group-by", "", "column of a list: equal values stay on one side of the split (default group, if there is one)")
@@ -113,6 +116,9 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	}
 	if f.c.Split >= 1 {
 		return nil, usageError{fmt.Errorf("--split is %g, must be below 1", f.c.Split)}
+	}
+	if !p.Changed("crop") {
+		f.c.Crop = "" // as the weights have it
 	}
 	if p.Changed("momentum") {
 		f.c.Momentum = &f.momentum

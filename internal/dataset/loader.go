@@ -15,14 +15,16 @@ import (
 type LoaderOptions struct {
 	Batch      int
 	Preprocess transform.Preprocess
-	Augment    bool   // random crop and flip; else the central crop
-	Shuffle    bool   // a new order each epoch
-	Balance    bool   // with Shuffle: every class equally often
-	Seed       uint64 // of order and augmentation
-	Workers    int    // 0 is one a processor
-	Ahead      int    // batches made before they are asked for; 0 is 2
-	Cache      *Cache // may be nil
-	Decode     DecodeOptions
+	Augment    bool // by Augmentation; else as in evaluation
+	// Augmentation is what happens to each picture; nil is a random crop and flip.
+	Augmentation *transform.Augmentation
+	Shuffle      bool   // a new order each epoch
+	Balance      bool   // with Shuffle: every class equally often
+	Seed         uint64 // of order and augmentation
+	Workers      int    // 0 is one a processor
+	Ahead        int    // batches made before they are asked for; 0 is 2
+	Cache        *Cache // may be nil
+	Decode       DecodeOptions
 	// Warn hears of samples that could not be read and are left out of their batch.
 	// Without it such a sample ends the epoch with its error.
 	Warn func(error)
@@ -66,6 +68,9 @@ func NewLoader(samples []Sample, o LoaderOptions) *Loader {
 		o.Ahead = 2
 	}
 	o.Batch = max(o.Batch, 1)
+	if o.Augmentation == nil {
+		o.Augmentation = &transform.Augmentation{Crop: transform.DefaultCrop, Flip: true}
+	}
 	o.Decode = o.Decode.For(o.Preprocess)
 	return &Loader{samples: samples, o: o}
 }
@@ -218,13 +223,15 @@ func (l *Loader) make(s *slot, at, epoch int) error {
 		return fmt.Errorf("%s: %w", sample.Path, err)
 	}
 	p := &l.o.Preprocess
-	if l.o.Augment {
-		pic = p.Augment(pic, l.source(epoch, i))
-	} else {
-		pic = p.Eval(pic)
-	}
 	size := l.size()
-	p.Normalize(s.batch.X[at*size:(at+1)*size], pic)
+	x := s.batch.X[at*size : (at+1)*size]
+	if !l.o.Augment {
+		p.Normalize(x, p.Eval(pic))
+	} else {
+		random := l.source(epoch, i)
+		p.Normalize(x, l.o.Augmentation.Apply(*p, pic, random))
+		l.o.Augmentation.EraseFrom(x, p.Crop, random)
+	}
 	s.batch.Labels[at] = int32(sample.Class)
 	return nil
 }

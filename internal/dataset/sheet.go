@@ -129,10 +129,13 @@ func drawSample(img *image.RGBA, box image.Rectangle, s *Sample, o DecodeOptions
 	if err != nil {
 		return
 	}
-	p, err := Decode(data, o)
-	if err != nil {
-		return
+	if p, err := Decode(data, o); err == nil {
+		drawPicture(img, box, p)
 	}
+}
+
+// drawPicture fits a picture into a box, whole.
+func drawPicture(img *image.RGBA, box image.Rectangle, p *transform.Picture) {
 	scale := min(float64(box.Dx())/float64(p.W), float64(box.Dy())/float64(p.H))
 	w, h := max(1, int(float64(p.W)*scale)), max(1, int(float64(p.H)*scale))
 	small := transform.Resize(p, w, h)

@@ -5,6 +5,8 @@ import (
 	"image/color"
 	"image/draw"
 
+	"graft/internal/transform"
+
 	"golang.org/x/image/font/gofont/gobold"
 	"golang.org/x/image/font/gofont/goregular"
 )
@@ -15,7 +17,8 @@ type SheetRow struct{ Cells []SheetCell }
 // A SheetCell is a picture and what stands below it.
 type SheetCell struct {
 	Sample
-	Captions []string // at most three lines
+	Picture  *transform.Picture // drawn in place of the sample's file, if there is one
+	Captions []string           // at most three lines
 }
 
 // Sheet draws groups of pictures side by side, as many to a line as fit.
@@ -54,7 +57,11 @@ func Sheet(title string, rows []SheetRow, o DecodeOptions) (image.Image, error) 
 	for _, r := range rows {
 		for k, c := range r.Cells {
 			p := places[i]
-			drawSample(img, image.Rect(p.x, p.y, p.x+cell, p.y+cell), &c.Sample, o)
+			if box := image.Rect(p.x, p.y, p.x+cell, p.y+cell); c.Picture != nil {
+				drawPicture(img, box, c.Picture)
+			} else {
+				drawSample(img, box, &c.Sample, o)
+			}
 			for n, caption := range c.Captions[:min(len(c.Captions), lines)] {
 				text.write(caption, p.x, p.y+cell+line*(n+1), cell, color.Gray{90})
 			}

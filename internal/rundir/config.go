@@ -72,6 +72,8 @@ type Settings struct {
 	ParamGroups bool    `json:"param_groups"`
 	Loss        string  `json:"loss"` // "mean" or "sum" over the batch
 	Size        int     `json:"size"`
+	Crop        string  `json:"crop,omitempty"`    // pad or squash
+	Augment     string  `json:"augment,omitempty"` // "" is crop,flip, with whole pictures flip
 	Seed        uint64  `json:"seed"`
 	Threads     int     `json:"threads"`
 	Freeze      string  `json:"freeze,omitempty"`

@@ -14,6 +14,7 @@ type Preprocess struct {
 	Mean          [3]float32 `json:"mean"`          // of red, green, blue in [0, 1]
 	Std           [3]float32 `json:"std"`
 	EXIF          string     `json:"exif"` // apply or ignore: the orientation tag
+	Fit           Fit        `json:"fit,omitempty"`
 	// DecodeShorter lets a JPEG be read at a half, a quarter or an eighth of its size
 	// while its shorter side keeps so many pixels; 0 reads all of it.
 	DecodeShorter int `json:"decode_shorter,omitempty"`
@@ -33,6 +34,9 @@ func (p Preprocess) Validate() error {
 	case p.DecodeShorter != 0 && p.DecodeShorter < p.Resize:
 		return fmt.Errorf("preprocessing: pictures decoded to %d pixels are too small for %d", p.DecodeShorter, p.Resize)
 	}
+	if _, err := ParseFit(string(p.Fit)); err != nil {
+		return fmt.Errorf("preprocessing: %w", err)
+	}
 	for _, s := range p.Std {
 		if !(s > 0) {
 			return fmt.Errorf("preprocessing: deviation %v is not positive", p.Std)
@@ -44,6 +48,9 @@ func (p Preprocess) Validate() error {
 // Eval is torchvision's Resize(p.Resize) and CenterCrop(p.Crop); what the crop
 // leaves out is not computed.
 func (p Preprocess) Eval(pic *Picture) *Picture {
+	if p.Fit.whole() {
+		return p.evalWhole(pic)
+	}
 	w, h := shorter(pic.W, pic.H, p.Resize)
 	if w >= p.Crop && h >= p.Crop {
 		part := CropBox{centre(h - p.Crop), centre(w - p.Crop), p.Crop, p.Crop}
@@ -55,15 +62,28 @@ func (p Preprocess) Eval(pic *Picture) *Picture {
 	return CenterCrop(pic, p.Crop)
 }
 
+// WithSize is p for a network that sees another square, its resizing in proportion.
+func (p Preprocess) WithSize(side int) Preprocess {
+	p.Resize = (p.Resize*side + p.Crop/2) / p.Crop
+	p.Crop = side
+	return p
+}
+
 // Augment is torchvision's RandomResizedCrop(p.Crop) with its default scale and
 // ratio, followed by RandomHorizontalFlip.
 func (p Preprocess) Augment(pic *Picture, r *rand.Rand) *Picture {
-	b := RandomResizedCropBox(pic.W, pic.H, [2]float64{0.08, 1}, [2]float64{3. / 4, 4. / 3}, r)
-	out := resize(pic, b.Top, b.Left, b.Height, b.Width, p.Crop, p.Crop, filters[p.Interpolation])
-	if r.Float64() < 0.5 {
-		out = FlipHorizontal(out)
+	a := Augmentation{Crop: DefaultCrop, Flip: true}
+	return a.Apply(p, pic, r)
+}
+
+// Denormalize is the side x side picture that Normalize made x of.
+func (p Preprocess) Denormalize(x []float32, side int) *Picture {
+	pic := New(side, side)
+	for i := range pic.Pix {
+		v := (x[i]*p.Std[i%3] + p.Mean[i%3]) * 255
+		pic.Pix[i] = uint8(max(0, min(255, v+0.5)))
 	}
-	return out
+	return pic
 }
 
 // Normalize writes (v/255 - mean) / std for each channel, pixel by pixel (NHWC),

@@ -26,7 +26,7 @@ func Reduce(p *Picture, factor int) *Picture {
 		for x := range out.W {
 			n := (y1 - y*factor) * (min((x+1)*factor, p.W) - x*factor)
 			for c := range 3 {
-				out.Pix[3*(y*out.W+x)+c] = uint8((sums[3*x+c] + n/2) / n)
+				out.Pix[3*(y*out.W+x)+c] = uint8(uint32(sums[3*x+c]+n/2) * (1 << 24 / uint32(n)) >> 24) // Pillow's division
 			}
 		}
 	}
