@@ -59,14 +59,15 @@ type Recipe struct {
 
 // A Phased is a phase of a recipe: the part of a run in which the same parameters learn.
 type Phased struct {
-	Name     string  `toml:"name" json:"name"`
-	Freeze   string  `toml:"freeze" json:"freeze,omitempty"`       // as --freeze, or a share of the network's work, as 75%
-	Epochs   int     `toml:"epochs" json:"epochs,omitempty"`       // 0 is the recipe's
-	LRX      float64 `toml:"lr-x" json:"lr_x,omitempty"`           // the recipe's rate times this; 0 is 1
-	HeadLRX  float64 `toml:"head-lr-x" json:"head_lr_x,omitempty"` // 0 is the recipe's
-	Patience int     `toml:"patience" json:"patience,omitempty"`   // of a phase but the last, which has the recipe's
-	EMA      bool    `toml:"ema" json:"ema,omitempty"`             // keep the recipe's average in this phase; the last phase always does
-	Batches  int     `toml:"batches" json:"batches,omitempty"`     // the most steps of an epoch; 0 is all
+	Name           string   `toml:"name" json:"name"`
+	Freeze         string   `toml:"freeze" json:"freeze,omitempty"`                   // as --freeze, or a share of the network's work, as 75%
+	Epochs         int      `toml:"epochs" json:"epochs,omitempty"`                   // 0 is the recipe's
+	LRX            float64  `toml:"lr-x" json:"lr_x,omitempty"`                       // the recipe's rate times this; 0 is 1
+	HeadLRX        float64  `toml:"head-lr-x" json:"head_lr_x,omitempty"`             // 0 is the recipe's
+	Patience       int      `toml:"patience" json:"patience,omitempty"`               // of a phase but the last, which has the recipe's
+	LabelSmoothing *float64 `toml:"label-smoothing" json:"label_smoothing,omitempty"` // nil is the recipe's
+	EMA            bool     `toml:"ema" json:"ema,omitempty"`                         // keep the recipe's average in this phase; the last phase always does
+	Batches        int      `toml:"batches" json:"batches,omitempty"`                 // the most steps of an epoch; 0 is all
 }
 
 // For is the recipe of a phase; last says that it is the last one.
@@ -85,6 +86,9 @@ func (r Recipe) For(p Phased, last bool) Recipe {
 	}
 	if !last && !p.EMA {
 		r.EMA = 0
+	}
+	if p.LabelSmoothing != nil {
+		r.LabelSmoothing = *p.LabelSmoothing
 	}
 	r.Phases = nil
 	return r
