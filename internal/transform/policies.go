@@ -81,10 +81,16 @@ func (m *manipulation) apply(p *Picture, bin int, r *rand.Rand) *Picture {
 	return Manipulate(p, m.op, v)
 }
 
+func trivialOperations() []manipulation { return manipulations(0.99, 32, 32, 135, 0.99, 6) }
+
+func randOperations(w, h int) []manipulation {
+	return manipulations(0.3, 150./331*float64(w), 150./331*float64(h), 30, 0.9, 4)
+}
+
 // TrivialAugmentWide is torchvision's (Müller and Hutter 2021): one operation with
 // one of 31 magnitudes, all alike likely.
 func TrivialAugmentWide(p *Picture, r *rand.Rand) *Picture {
-	all := manipulations(0.99, 32, 32, 135, 0.99, 6)
+	all := trivialOperations()
 	m := &all[r.IntN(len(all))]
 	return m.apply(p, r.IntN(bins), r)
 }
@@ -92,7 +98,7 @@ func TrivialAugmentWide(p *Picture, r *rand.Rand) *Picture {
 // RandAugment is torchvision's (Cubuk and others 2020): n operations at a magnitude
 // of 0 to 30.
 func RandAugment(p *Picture, n, magnitude int, r *rand.Rand) *Picture {
-	all := manipulations(0.3, 150./331*float64(p.W), 150./331*float64(p.H), 30, 0.9, 4)
+	all := randOperations(p.W, p.H)
 	for range n {
 		p = all[r.IntN(len(all))].apply(p, magnitude, r)
 	}

@@ -36,3 +36,8 @@ for name, im in inputs.items():
     w, h = im.size
     case('squash', [24], F.resize(im, [24, 24]))
 json.dump({'pillow': PIL.__version__, 'torchvision': torchvision.__version__, 'cases': cases}, open(f'{here}/cases.json', 'w'), separators=(',', ':'))
+# The magnitudes of the automatic augmentations, by operation: [values over 31 bins, signed].
+def space(ops): return {k: [v[0].tolist() if v[0].ndim else [], v[1]] for k, v in ops.items()}
+from torchvision import transforms as T
+json.dump({'trivial': space(T.TrivialAugmentWide()._augmentation_space(31)),
+           'rand_48x40': space(T.RandAugment()._augmentation_space(31, (40, 48)))}, open(f'{here}/magnitudes.json', 'w'))
