@@ -22,7 +22,7 @@ for c in classes:
 E
 for n in $counts; do
   python3 "$work/links.py" "$n" "$data" "$work/$n"
-  /usr/bin/time -o "$work/time" -f "%e %M" "$graft" train "$work/$n" --model squeezenet1_1 --freeze all --epochs 1 --cache-mb 0 --memory 600MB \
+  /usr/bin/time -o "$work/time" -f "%e %M" "$graft" train "$work/$n" --model squeezenet1_1 --recipe plain --freeze all --epochs 1 --cache-mb 0 --memory 600MB \
     --out "$work/run" --force > "$work/log"
   awk -v n="$n" '{ printf "%d pictures: %.1f s, %.2f ms each, %d MB resident\n", n, $1, 1000 * $1 / n, $2 / 1024 }' "$work/time"
 done

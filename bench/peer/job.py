@@ -3,9 +3,9 @@
 
     python3 bench/peer/job.py [--data ../shared/data/hotdog] [--weights ../shared/weights/squeezenet1_1-imagenet.pth] [--rounds 3]
 
-Both start from the same weights with the same recipe (batch 64, SGD, body 0.001, output layer 0.01, weight decay 0.001), and
-evaluate after every epoch. PyTorch runs in channels_last with as many loader workers as there are processors, fp32. Then recipe
-fast, once a seed. Seconds are of the whole process.
+Both start from the same weights with the same recipe, plain (batch 64, SGD, body 0.001, output layer 0.01, weight decay 0.001), and
+evaluate after every epoch. PyTorch runs in channels_last with as many loader workers as there are processors, fp32. Then graft
+in its fastest precision, and with recipe fast, once a seed. Seconds are of the whole process.
 """
 import argparse, json, os, statistics, subprocess, sys, time
 
@@ -69,10 +69,10 @@ def main():
                         '--out', os.path.join(cache, 'job'), '--force', *flags])
         return t, json.loads(out.splitlines()[-1])['best_test_acc']
 
-    rows = {'PyTorch fp32': [], 'graft fp32': [], 'graft auto': [], 'graft fast': []}
+    rows = {'PyTorch fp32': [], 'graft fp32': [], 'graft bf16': [], 'graft fast': []}
     for seed in range(a.rounds):
         for name, run in [('PyTorch fp32', lambda: timed([python, '-c', TORCH, a.data, a.weights, str(seed)])),
-                          ('graft fp32', lambda: graft(seed, '--precision', 'fp32')), ('graft auto', lambda: graft(seed)),
+                          ('graft fp32', lambda: graft(seed, '--recipe', 'plain', '--precision', 'fp32')), ('graft bf16', lambda: graft(seed, '--recipe', 'plain')),
                           ('graft fast', lambda: graft(seed, '--recipe', 'fast'))]:
             t, acc = run()
             rows[name].append((t, float(acc)))
