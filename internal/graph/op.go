@@ -24,6 +24,7 @@ const (
 	SiLU                      // y = x Sigmoid(x)
 	Sigmoid                   // y = 1/(1 + exp(-x))
 	HardSigmoid               // y = min(max(x/6 + 1/2, 0), 1)
+	GELU                      // y = x Phi(x), the normal distribution's; Hendrycks, Gimpel 2016
 	MaxPool                   // torch.nn.MaxPool2d
 	GlobalAvgPool             // mean over height and width; torch.nn.AdaptiveAvgPool2d(1)
 	Add                       // y = In[0] + In[1]
@@ -37,7 +38,7 @@ const (
 )
 
 var opNames = [opCount]string{
-	"Input", "Conv", "Linear", "BatchNorm", "ReLU", "ReLU6", "HardSwish", "SiLU", "Sigmoid", "HardSigmoid", "MaxPool", "GlobalAvgPool",
+	"Input", "Conv", "Linear", "BatchNorm", "ReLU", "ReLU6", "HardSwish", "SiLU", "Sigmoid", "HardSigmoid", "GELU", "MaxPool", "GlobalAvgPool",
 	"Add", "Mul", "Concat", "Dropout", "StochasticDepth", "Shortcut", "CrossEntropy",
 }
 
@@ -49,7 +50,7 @@ func (o Op) String() string {
 }
 
 // Activation reports whether the operation is a function of each value by itself.
-func (o Op) Activation() bool { return o >= ReLU && o <= HardSigmoid }
+func (o Op) Activation() bool { return o >= ReLU && o <= GELU }
 
 // A Kind tells a forward node from the two sorts of gradient node.
 //

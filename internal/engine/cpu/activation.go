@@ -12,6 +12,7 @@ func activation(op graph.Op) kernel.Act {
 	return map[graph.Op]kernel.Act{
 		graph.ReLU: kernel.ReLU, graph.ReLU6: kernel.ReLU6, graph.HardSwish: kernel.HardSwish,
 		graph.SiLU: kernel.SiLU, graph.Sigmoid: kernel.Sigmoid, graph.HardSigmoid: kernel.HardSigmoid,
+		graph.GELU: kernel.GELU,
 	}[op]
 }
 

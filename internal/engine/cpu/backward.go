@@ -146,7 +146,7 @@ func (t *training) inputGrad(i int) {
 		t.convInput(i)
 	case graph.BatchNorm:
 		t.normInput(i)
-	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid, graph.GELU:
 		t.activationInput(i)
 	case graph.Mul:
 		t.scaleInput(i)

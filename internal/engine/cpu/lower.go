@@ -208,7 +208,7 @@ func (l *lowering) simple(i int) {
 	case graph.ReLU:
 		x, y := l.in(n, 0), l.out(i)
 		l.p.emit(&clampTask{l.chunked(y), y, x, 0, inf}, x, y)
-	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+	case graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid, graph.GELU:
 		x, y := l.in(n, 0), l.out(i)
 		l.p.emit(&activateTask{l.chunked(y), y, x, activation(n.Op)}, x, y)
 	case graph.Mul:

@@ -8,6 +8,9 @@ import (
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
+// phi is the normal distribution.
+func phi(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+
 // activate writes the function of each value; NaN stays NaN.
 func activate(op graph.Op, x, y []float64) {
 	for i, v := range x {
@@ -24,6 +27,8 @@ func activate(op graph.Op, x, y []float64) {
 			y[i] = sigmoid(v)
 		case graph.HardSigmoid:
 			y[i] = min(max(v/6+0.5, 0), 1)
+		case graph.GELU:
+			y[i] = v * phi(v)
 		}
 	}
 }
@@ -58,6 +63,8 @@ func activateInput(op graph.Op, x, dy, dx []float64) {
 			if v > -3 && v < 3 {
 				slope = 1.0 / 6
 			}
+		case graph.GELU:
+			slope = phi(v) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi)
 		}
 		dx[i] = dy[i] * slope
 	}

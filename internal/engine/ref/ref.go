@@ -115,7 +115,7 @@ func (p *pass) forward(i int, n *graph.Node, y []float64) {
 		p.conv(n, x, y)
 	case graph.BatchNorm:
 		p.batchNorm(i, n, x, y)
-	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid, graph.GELU:
 		activate(n.Op, x, y)
 	case graph.MaxPool:
 		p.maxPool(i, n, x, y)
@@ -148,7 +148,7 @@ func (p *pass) inputGrad(n *graph.Node, dy, dx []float64) {
 		p.convInput(f, dy, dx)
 	case graph.BatchNorm:
 		p.batchNormInput(n.Of, f, dy, dx)
-	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid:
+	case graph.ReLU, graph.ReLU6, graph.HardSwish, graph.SiLU, graph.Sigmoid, graph.HardSigmoid, graph.GELU:
 		activateInput(n.Op, p.values[f.In[0]], dy, dx)
 	case graph.Mul:
 		p.mulInput(f, n.Arg, dy, dx)

@@ -26,7 +26,7 @@ func TestGradientsAreDerivatives(t *testing.T) {
 	x = b.Concat("cat", x, b.MaxPool("pool", x, graph.Window{Kernel: 3, Stride: 1, Pad: 1}))
 	x = b.Dropout("drop", b.Conv("s", x, 6, graph.Window{Kernel: 3, Stride: 2, Pad: 1}, true), 0.3)
 	x = b.Add("add2", b.Shortcut("cut", x, 8, 2), b.Conv("t", x, 8, graph.Window{Kernel: 1, Stride: 2}, false))
-	for _, op := range []graph.Op{graph.ReLU6, graph.HardSwish, graph.SiLU} {
+	for _, op := range []graph.Op{graph.ReLU6, graph.HardSwish, graph.SiLU, graph.GELU} {
 		x = b.Activation(op, x)
 	}
 	scale := b.Activation(graph.HardSigmoid, b.Activation(graph.Sigmoid, b.GlobalAvgPool("squeeze", x)))

@@ -15,6 +15,9 @@ var activations = map[Act]struct{ value, slope func(x float64) float64 }{
 	HardSwish: {func(x float64) float64 { return x * hardSigmoid(x) }, func(x float64) float64 {
 		return step(x > 3) + step(x > -3 && x <= 3)*(x/3+0.5)
 	}},
+	GELU: {func(x float64) float64 { return x * normal(x) }, func(x float64) float64 {
+		return normal(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	}},
 	Sigmoid: {logistic, func(x float64) float64 { return logistic(x) * (1 - logistic(x)) }},
 	SiLU:    {func(x float64) float64 { return x * logistic(x) }, func(x float64) float64 { return logistic(x) * (1 + x*(1-logistic(x))) }},
 }
@@ -27,9 +30,10 @@ func step(on bool) float64 {
 }
 
 func hardSigmoid(x float64) float64 { return math.Min(math.Max(x/6+0.5, 0), 1) }
+func normal(x float64) float64      { return math.Erfc(-x/math.Sqrt2) / 2 }
 func logistic(x float64) float64    { return 1 / (1 + math.Exp(-x)) }
 
-func drawAct(t *rapid.T) Act { return Act(rapid.IntRange(int(ReLU), int(Sigmoid)).Draw(t, "act")) }
+func drawAct(t *rapid.T) Act { return Act(rapid.IntRange(int(ReLU), int(GELU)).Draw(t, "act")) }
 
 // spread multiplies a matrix so that both ends of the activations are met.
 func spread(m *matrix) {
@@ -72,7 +76,7 @@ func TestActivateEnds(t *testing.T) {
 	inf := float32(math.Inf(1))
 	eachSet(t, func(t *testing.T, set *Set) {
 		for act, want := range map[Act][3]float32{
-			ReLU: {0, inf, 0}, ReLU6: {0, 6, 0}, HardSigmoid: {0, 1, 0.5}, Sigmoid: {0, 1, 0.5}, SiLU: {0, inf, 0},
+			ReLU: {0, inf, 0}, ReLU6: {0, 6, 0}, HardSigmoid: {0, 1, 0.5}, Sigmoid: {0, 1, 0.5}, SiLU: {0, inf, 0}, GELU: {0, inf, 0},
 		} {
 			x := []float32{-100, inf, 0, float32(math.NaN()), -100, -100, -100, -100}
 			y := make([]float32, 8)

@@ -19,6 +19,8 @@ func (act Act) value(x float32) float32 {
 		return x * sigmoid(x)
 	case Sigmoid:
 		return sigmoid(x)
+	case GELU:
+		return x * float32(phi(x))
 	}
 	return x
 }
@@ -43,6 +45,8 @@ func (act Act) slope(x float32) float32 {
 	case Sigmoid:
 		s := sigmoid(x)
 		return s * (1 - s)
+	case GELU:
+		return float32(phi(x) + float64(x)*math.Exp(-float64(x)*float64(x)/2)/math.Sqrt(2*math.Pi))
 	}
 	return 1
 }
@@ -53,6 +57,9 @@ func within(x, lo, hi, v float32) float32 {
 	}
 	return 0
 }
+
+// phi is the normal distribution.
+func phi(x float32) float64 { return math.Erfc(-float64(x)/math.Sqrt2) / 2 }
 
 func sigmoid(x float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) }
 

@@ -340,6 +340,7 @@ const (
 	HardSigmoid            // min(max(x/6 + 1/2, 0), 1)
 	SiLU                   // x * Sigmoid(x)
 	Sigmoid                // 1/(1 + exp(-x)), within 3 units in the last place
+	GELU                   // x Phi(x), Phi the normal distribution's, within 8e-8
 )
 
 // DepthwiseArgs are the arguments of Depthwise, pixels side by side of a line:

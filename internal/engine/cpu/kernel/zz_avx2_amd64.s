@@ -75,7 +75,43 @@ DATA constants<>+544(SB)/8, $0x3ab5112b3ab5112b
 DATA constants<>+552(SB)/8, $0x3ab5112b3ab5112b
 DATA constants<>+560(SB)/8, $0x3ab5112b3ab5112b
 DATA constants<>+568(SB)/8, $0x3ab5112b3ab5112b
-GLOBL constants<>(SB), RODATA|NOPTR, $576
+DATA constants<>+576(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+584(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+592(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+600(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+608(SB)/8, $0xbf000000bf000000
+DATA constants<>+616(SB)/8, $0xbf000000bf000000
+DATA constants<>+624(SB)/8, $0xbf000000bf000000
+DATA constants<>+632(SB)/8, $0xbf000000bf000000
+DATA constants<>+640(SB)/8, $0x3ecc422a3ecc422a
+DATA constants<>+648(SB)/8, $0x3ecc422a3ecc422a
+DATA constants<>+656(SB)/8, $0x3ecc422a3ecc422a
+DATA constants<>+664(SB)/8, $0x3ecc422a3ecc422a
+DATA constants<>+672(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+680(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+688(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+696(SB)/8, $0x3e6d33883e6d3388
+DATA constants<>+704(SB)/8, $0x3e0279063e027906
+DATA constants<>+712(SB)/8, $0x3e0279063e027906
+DATA constants<>+720(SB)/8, $0x3e0279063e027906
+DATA constants<>+728(SB)/8, $0x3e0279063e027906
+DATA constants<>+736(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+744(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+752(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+760(SB)/8, $0xbe11a98ebe11a98e
+DATA constants<>+768(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+776(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+784(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+792(SB)/8, $0x3f35f0e33f35f0e3
+DATA constants<>+800(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+808(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+816(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+824(SB)/8, $0xbf3a00e3bf3a00e3
+DATA constants<>+832(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+840(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+848(SB)/8, $0x3f07dc223f07dc22
+DATA constants<>+856(SB)/8, $0x3f07dc223f07dc22
+GLOBL constants<>(SB), RODATA|NOPTR, $864
 
 // func tile6AVX2(a *TileArgs)
 TEXT ·tile6AVX2(SB), NOSPLIT, $32-8
@@ -3734,6 +3770,8 @@ done5:
 	VZEROUPPER
 	RET
 other5:
+	CMPQ act+48(FP), $6
+	JNE other6
 	MOVQ y+0(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ rows+32(FP), DX
@@ -3840,6 +3878,166 @@ done6:
 	ADDQ xs+24(FP), SI
 	DECQ DX
 	JNZ row6
+	VZEROUPPER
+	RET
+other6:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row7:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower7
+block13:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMULPS Y0, Y0, Y3
+	VMULPS Y6, Y6, Y9
+	VMULPS constants<>+608(SB), Y3, Y3
+	VMULPS constants<>+608(SB), Y9, Y9
+	VMOVUPS constants<>+320(SB), Y2
+	VMOVUPS constants<>+320(SB), Y8
+	VMAXPS Y3, Y2, Y3
+	VMAXPS Y9, Y8, Y9
+	VMULPS constants<>+576(SB), Y3, Y2
+	VMULPS constants<>+576(SB), Y9, Y8
+	VROUNDPS $8, Y2, Y2
+	VROUNDPS $8, Y8, Y8
+	VFNMADD231PS constants<>+384(SB), Y2, Y3
+	VFNMADD231PS constants<>+384(SB), Y8, Y9
+	VMOVUPS constants<>+544(SB), Y1
+	VMOVUPS constants<>+544(SB), Y7
+	VFMADD213PS constants<>+512(SB), Y3, Y1
+	VFMADD213PS constants<>+512(SB), Y9, Y7
+	VFMADD213PS constants<>+480(SB), Y3, Y1
+	VFMADD213PS constants<>+480(SB), Y9, Y7
+	VFMADD213PS constants<>+448(SB), Y3, Y1
+	VFMADD213PS constants<>+448(SB), Y9, Y7
+	VFMADD213PS constants<>+416(SB), Y3, Y1
+	VFMADD213PS constants<>+416(SB), Y9, Y7
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y9, Y7
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y9, Y7
+	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y8, Y8
+	VPSLLD $23, Y2, Y2
+	VPSLLD $23, Y8, Y8
+	VPADDD Y2, Y1, Y1
+	VPADDD Y8, Y7, Y7
+	VXORPS Y2, Y2, Y2
+	VXORPS Y8, Y8, Y8
+	VSUBPS Y0, Y2, Y2
+	VSUBPS Y6, Y8, Y8
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y8, Y6, Y8
+	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
+	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
+	VMOVUPS constants<>+672(SB), Y3
+	VMOVUPS constants<>+672(SB), Y9
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y9, Y8
+	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
+	VDIVPS Y2, Y3, Y3
+	VDIVPS Y8, Y9, Y9
+	VMOVUPS constants<>+832(SB), Y2
+	VMOVUPS constants<>+832(SB), Y8
+	VFMADD213PS constants<>+800(SB), Y3, Y2
+	VFMADD213PS constants<>+800(SB), Y9, Y8
+	VFMADD213PS constants<>+768(SB), Y3, Y2
+	VFMADD213PS constants<>+768(SB), Y9, Y8
+	VFMADD213PS constants<>+736(SB), Y3, Y2
+	VFMADD213PS constants<>+736(SB), Y9, Y8
+	VFMADD213PS constants<>+704(SB), Y3, Y2
+	VFMADD213PS constants<>+704(SB), Y9, Y8
+	VMULPS Y3, Y2, Y2
+	VMULPS Y9, Y8, Y8
+	VMULPS Y1, Y2, Y2
+	VMULPS Y7, Y8, Y8
+	VXORPS Y1, Y1, Y1
+	VXORPS Y7, Y7, Y7
+	VSUBPS Y0, Y1, Y1
+	VSUBPS Y6, Y7, Y7
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y7, Y6, Y7
+	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
+	VMINPS Y1, Y3, Y1
+	VMINPS Y7, Y9, Y7
+	VXORPS Y3, Y3, Y3
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y0, Y3, Y0
+	VMAXPS Y6, Y9, Y6
+	VFNMADD231PS Y1, Y2, Y0
+	VFNMADD231PS Y7, Y8, Y6
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower7:
+	ADDQ $64, AX
+	JEQ done7
+	SUBQ $32, AX
+	JLT done7
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMULPS Y0, Y0, Y3
+	VMULPS constants<>+608(SB), Y3, Y3
+	VMOVUPS constants<>+320(SB), Y2
+	VMAXPS Y3, Y2, Y3
+	VMULPS constants<>+576(SB), Y3, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+384(SB), Y2, Y3
+	VMOVUPS constants<>+544(SB), Y1
+	VFMADD213PS constants<>+512(SB), Y3, Y1
+	VFMADD213PS constants<>+480(SB), Y3, Y1
+	VFMADD213PS constants<>+448(SB), Y3, Y1
+	VFMADD213PS constants<>+416(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMAXPS Y2, Y0, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMOVUPS constants<>+672(SB), Y3
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y3
+	VMOVUPS constants<>+832(SB), Y2
+	VFMADD213PS constants<>+800(SB), Y3, Y2
+	VFMADD213PS constants<>+768(SB), Y3, Y2
+	VFMADD213PS constants<>+736(SB), Y3, Y2
+	VFMADD213PS constants<>+704(SB), Y3, Y2
+	VMULPS Y3, Y2, Y2
+	VMULPS Y1, Y2, Y2
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y1
+	VMAXPS Y1, Y0, Y1
+	VMOVUPS constants<>+288(SB), Y3
+	VMINPS Y1, Y3, Y1
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y0, Y3, Y0
+	VFNMADD231PS Y1, Y2, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done7:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row7
 	VZEROUPPER
 	RET
 
@@ -4215,6 +4413,8 @@ done5:
 	VZEROUPPER
 	RET
 other5:
+	CMPQ act+64(FP), $6
+	JNE other6
 	MOVQ dx+0(FP), DI
 	MOVQ dy+16(FP), R8
 	MOVQ x+32(FP), SI
@@ -4332,6 +4532,171 @@ done6:
 	ADDQ xs+40(FP), SI
 	DECQ DX
 	JNZ row6
+	VZEROUPPER
+	RET
+other6:
+	MOVQ dx+0(FP), DI
+	MOVQ dy+16(FP), R8
+	MOVQ x+32(FP), SI
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row7:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower7
+block13:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMULPS Y0, Y0, Y4
+	VMULPS Y6, Y6, Y10
+	VMULPS constants<>+608(SB), Y4, Y4
+	VMULPS constants<>+608(SB), Y10, Y10
+	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
+	VMAXPS Y4, Y3, Y4
+	VMAXPS Y10, Y9, Y10
+	VMULPS constants<>+576(SB), Y4, Y3
+	VMULPS constants<>+576(SB), Y10, Y9
+	VROUNDPS $8, Y3, Y3
+	VROUNDPS $8, Y9, Y9
+	VFNMADD231PS constants<>+384(SB), Y3, Y4
+	VFNMADD231PS constants<>+384(SB), Y9, Y10
+	VMOVUPS constants<>+544(SB), Y2
+	VMOVUPS constants<>+544(SB), Y8
+	VFMADD213PS constants<>+512(SB), Y4, Y2
+	VFMADD213PS constants<>+512(SB), Y10, Y8
+	VFMADD213PS constants<>+480(SB), Y4, Y2
+	VFMADD213PS constants<>+480(SB), Y10, Y8
+	VFMADD213PS constants<>+448(SB), Y4, Y2
+	VFMADD213PS constants<>+448(SB), Y10, Y8
+	VFMADD213PS constants<>+416(SB), Y4, Y2
+	VFMADD213PS constants<>+416(SB), Y10, Y8
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y10, Y8
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y10, Y8
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
+	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
+	VPADDD Y3, Y2, Y2
+	VPADDD Y9, Y8, Y8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y9, Y9, Y9
+	VSUBPS Y0, Y3, Y3
+	VSUBPS Y6, Y9, Y9
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y9, Y6, Y9
+	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
+	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
+	VMOVUPS constants<>+672(SB), Y4
+	VMOVUPS constants<>+672(SB), Y10
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMOVUPS constants<>+32(SB), Y4
+	VMOVUPS constants<>+32(SB), Y10
+	VDIVPS Y3, Y4, Y4
+	VDIVPS Y9, Y10, Y10
+	VMOVUPS constants<>+832(SB), Y3
+	VMOVUPS constants<>+832(SB), Y9
+	VFMADD213PS constants<>+800(SB), Y4, Y3
+	VFMADD213PS constants<>+800(SB), Y10, Y9
+	VFMADD213PS constants<>+768(SB), Y4, Y3
+	VFMADD213PS constants<>+768(SB), Y10, Y9
+	VFMADD213PS constants<>+736(SB), Y4, Y3
+	VFMADD213PS constants<>+736(SB), Y10, Y9
+	VFMADD213PS constants<>+704(SB), Y4, Y3
+	VFMADD213PS constants<>+704(SB), Y10, Y9
+	VMULPS Y4, Y3, Y3
+	VMULPS Y10, Y9, Y9
+	VMULPS Y2, Y3, Y3
+	VMULPS Y8, Y9, Y9
+	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+32(SB), Y7
+	VFNMADD231PS constants<>+96(SB), Y3, Y1
+	VFNMADD231PS constants<>+96(SB), Y9, Y7
+	VXORPS Y4, Y4, Y4
+	VXORPS Y10, Y10, Y10
+	VCMPPS $0x11, Y0, Y4, Y4
+	VCMPPS $0x11, Y6, Y10, Y10
+	VANDPS Y4, Y1, Y1
+	VANDPS Y10, Y7, Y7
+	VADDPS Y3, Y1, Y1
+	VADDPS Y9, Y7, Y7
+	VMULPS constants<>+640(SB), Y2, Y2
+	VMULPS constants<>+640(SB), Y8, Y8
+	VFMADD231PS Y0, Y2, Y1
+	VFMADD231PS Y6, Y8, Y7
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMULPS 32(R8)(BX*1), Y7, Y7
+	VMOVUPS Y1, (DI)(BX*1)
+	VMOVUPS Y7, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower7:
+	ADDQ $64, AX
+	JEQ done7
+	SUBQ $32, AX
+	JLT done7
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMULPS Y0, Y0, Y4
+	VMULPS constants<>+608(SB), Y4, Y4
+	VMOVUPS constants<>+320(SB), Y3
+	VMAXPS Y4, Y3, Y4
+	VMULPS constants<>+576(SB), Y4, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+384(SB), Y3, Y4
+	VMOVUPS constants<>+544(SB), Y2
+	VFMADD213PS constants<>+512(SB), Y4, Y2
+	VFMADD213PS constants<>+480(SB), Y4, Y2
+	VFMADD213PS constants<>+448(SB), Y4, Y2
+	VFMADD213PS constants<>+416(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMAXPS Y3, Y0, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMOVUPS constants<>+672(SB), Y4
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y4
+	VMOVUPS constants<>+832(SB), Y3
+	VFMADD213PS constants<>+800(SB), Y4, Y3
+	VFMADD213PS constants<>+768(SB), Y4, Y3
+	VFMADD213PS constants<>+736(SB), Y4, Y3
+	VFMADD213PS constants<>+704(SB), Y4, Y3
+	VMULPS Y4, Y3, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VFNMADD231PS constants<>+96(SB), Y3, Y1
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x11, Y0, Y4, Y4
+	VANDPS Y4, Y1, Y1
+	VADDPS Y3, Y1, Y1
+	VMULPS constants<>+640(SB), Y2, Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMULPS (R8)(BX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done7:
+	ADDQ dxs+8(FP), DI
+	ADDQ dys+24(FP), R8
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row7
 	VZEROUPPER
 	RET
 
@@ -4704,6 +5069,8 @@ done5:
 	VZEROUPPER
 	RET
 other5:
+	CMPQ act+64(FP), $6
+	JNE other6
 	MOVQ y+0(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ scale+48(FP), R9
@@ -4818,6 +5185,174 @@ done6:
 	ADDQ xs+24(FP), SI
 	DECQ DX
 	JNZ row6
+	VZEROUPPER
+	RET
+other6:
+	MOVQ y+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ scale+48(FP), R9
+	MOVQ shift+56(FP), R10
+	MOVQ rows+32(FP), DX
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+row7:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower7
+block13:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS (R9)(BX*1), Y1
+	VMOVUPS 32(R9)(BX*1), Y7
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VFMADD213PS 32(R10)(BX*1), Y7, Y6
+	VMULPS Y0, Y0, Y3
+	VMULPS Y6, Y6, Y9
+	VMULPS constants<>+608(SB), Y3, Y3
+	VMULPS constants<>+608(SB), Y9, Y9
+	VMOVUPS constants<>+320(SB), Y2
+	VMOVUPS constants<>+320(SB), Y8
+	VMAXPS Y3, Y2, Y3
+	VMAXPS Y9, Y8, Y9
+	VMULPS constants<>+576(SB), Y3, Y2
+	VMULPS constants<>+576(SB), Y9, Y8
+	VROUNDPS $8, Y2, Y2
+	VROUNDPS $8, Y8, Y8
+	VFNMADD231PS constants<>+384(SB), Y2, Y3
+	VFNMADD231PS constants<>+384(SB), Y8, Y9
+	VMOVUPS constants<>+544(SB), Y1
+	VMOVUPS constants<>+544(SB), Y7
+	VFMADD213PS constants<>+512(SB), Y3, Y1
+	VFMADD213PS constants<>+512(SB), Y9, Y7
+	VFMADD213PS constants<>+480(SB), Y3, Y1
+	VFMADD213PS constants<>+480(SB), Y9, Y7
+	VFMADD213PS constants<>+448(SB), Y3, Y1
+	VFMADD213PS constants<>+448(SB), Y9, Y7
+	VFMADD213PS constants<>+416(SB), Y3, Y1
+	VFMADD213PS constants<>+416(SB), Y9, Y7
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y9, Y7
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y9, Y7
+	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y8, Y8
+	VPSLLD $23, Y2, Y2
+	VPSLLD $23, Y8, Y8
+	VPADDD Y2, Y1, Y1
+	VPADDD Y8, Y7, Y7
+	VXORPS Y2, Y2, Y2
+	VXORPS Y8, Y8, Y8
+	VSUBPS Y0, Y2, Y2
+	VSUBPS Y6, Y8, Y8
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y8, Y6, Y8
+	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
+	VMINPS Y2, Y3, Y2
+	VMINPS Y8, Y9, Y8
+	VMOVUPS constants<>+672(SB), Y3
+	VMOVUPS constants<>+672(SB), Y9
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VFMADD213PS constants<>+32(SB), Y9, Y8
+	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+32(SB), Y9
+	VDIVPS Y2, Y3, Y3
+	VDIVPS Y8, Y9, Y9
+	VMOVUPS constants<>+832(SB), Y2
+	VMOVUPS constants<>+832(SB), Y8
+	VFMADD213PS constants<>+800(SB), Y3, Y2
+	VFMADD213PS constants<>+800(SB), Y9, Y8
+	VFMADD213PS constants<>+768(SB), Y3, Y2
+	VFMADD213PS constants<>+768(SB), Y9, Y8
+	VFMADD213PS constants<>+736(SB), Y3, Y2
+	VFMADD213PS constants<>+736(SB), Y9, Y8
+	VFMADD213PS constants<>+704(SB), Y3, Y2
+	VFMADD213PS constants<>+704(SB), Y9, Y8
+	VMULPS Y3, Y2, Y2
+	VMULPS Y9, Y8, Y8
+	VMULPS Y1, Y2, Y2
+	VMULPS Y7, Y8, Y8
+	VXORPS Y1, Y1, Y1
+	VXORPS Y7, Y7, Y7
+	VSUBPS Y0, Y1, Y1
+	VSUBPS Y6, Y7, Y7
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y7, Y6, Y7
+	VMOVUPS constants<>+288(SB), Y3
+	VMOVUPS constants<>+288(SB), Y9
+	VMINPS Y1, Y3, Y1
+	VMINPS Y7, Y9, Y7
+	VXORPS Y3, Y3, Y3
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y0, Y3, Y0
+	VMAXPS Y6, Y9, Y6
+	VFNMADD231PS Y1, Y2, Y0
+	VFNMADD231PS Y7, Y8, Y6
+	VMOVUPS Y0, (DI)(BX*1)
+	VMOVUPS Y6, 32(DI)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower7:
+	ADDQ $64, AX
+	JEQ done7
+	SUBQ $32, AX
+	JLT done7
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R9)(BX*1), Y1
+	VFMADD213PS (R10)(BX*1), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMULPS constants<>+608(SB), Y3, Y3
+	VMOVUPS constants<>+320(SB), Y2
+	VMAXPS Y3, Y2, Y3
+	VMULPS constants<>+576(SB), Y3, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS constants<>+384(SB), Y2, Y3
+	VMOVUPS constants<>+544(SB), Y1
+	VFMADD213PS constants<>+512(SB), Y3, Y1
+	VFMADD213PS constants<>+480(SB), Y3, Y1
+	VFMADD213PS constants<>+448(SB), Y3, Y1
+	VFMADD213PS constants<>+416(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VFMADD213PS constants<>+32(SB), Y3, Y1
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VSUBPS Y0, Y2, Y2
+	VMAXPS Y2, Y0, Y2
+	VMOVUPS constants<>+288(SB), Y3
+	VMINPS Y2, Y3, Y2
+	VMOVUPS constants<>+672(SB), Y3
+	VFMADD213PS constants<>+32(SB), Y3, Y2
+	VMOVUPS constants<>+32(SB), Y3
+	VDIVPS Y2, Y3, Y3
+	VMOVUPS constants<>+832(SB), Y2
+	VFMADD213PS constants<>+800(SB), Y3, Y2
+	VFMADD213PS constants<>+768(SB), Y3, Y2
+	VFMADD213PS constants<>+736(SB), Y3, Y2
+	VFMADD213PS constants<>+704(SB), Y3, Y2
+	VMULPS Y3, Y2, Y2
+	VMULPS Y1, Y2, Y2
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y1
+	VMAXPS Y1, Y0, Y1
+	VMOVUPS constants<>+288(SB), Y3
+	VMINPS Y1, Y3, Y1
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y0, Y3, Y0
+	VFNMADD231PS Y1, Y2, Y0
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done7:
+	ADDQ ys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row7
 	VZEROUPPER
 	RET
 
@@ -6011,6 +6546,8 @@ done5:
 	VZEROUPPER
 	RET
 other5:
+	CMPQ act+88(FP), $6
+	JNE other6
 	MOVQ mean+64(FP), R10
 	MOVQ sumDY+72(FP), R11
 	MOVQ sumDYX+80(FP), R12
@@ -6165,6 +6702,208 @@ row20:
 	SUBQ $32, CX
 	JGE block20
 done6:
+	VZEROUPPER
+	RET
+other6:
+	MOVQ mean+64(FP), R10
+	MOVQ sumDY+72(FP), R11
+	MOVQ sumDYX+80(FP), R12
+	MOVQ scale+48(FP), R13
+	MOVQ shift+56(FP), R15
+	MOVQ c+40(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower15
+block21:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row21:
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VMOVUPS (R13)(BX*1), Y6
+	VMOVUPS 32(R13)(BX*1), Y12
+	VFMADD213PS (R15)(BX*1), Y6, Y4
+	VFMADD213PS 32(R15)(BX*1), Y12, Y10
+	VMULPS Y4, Y4, Y8
+	VMULPS Y10, Y10, Y14
+	VMULPS constants<>+608(SB), Y8, Y8
+	VMULPS constants<>+608(SB), Y14, Y14
+	VMOVUPS constants<>+320(SB), Y7
+	VMOVUPS constants<>+320(SB), Y13
+	VMAXPS Y8, Y7, Y8
+	VMAXPS Y14, Y13, Y14
+	VMULPS constants<>+576(SB), Y8, Y7
+	VMULPS constants<>+576(SB), Y14, Y13
+	VROUNDPS $8, Y7, Y7
+	VROUNDPS $8, Y13, Y13
+	VFNMADD231PS constants<>+384(SB), Y7, Y8
+	VFNMADD231PS constants<>+384(SB), Y13, Y14
+	VMOVUPS constants<>+544(SB), Y6
+	VMOVUPS constants<>+544(SB), Y12
+	VFMADD213PS constants<>+512(SB), Y8, Y6
+	VFMADD213PS constants<>+512(SB), Y14, Y12
+	VFMADD213PS constants<>+480(SB), Y8, Y6
+	VFMADD213PS constants<>+480(SB), Y14, Y12
+	VFMADD213PS constants<>+448(SB), Y8, Y6
+	VFMADD213PS constants<>+448(SB), Y14, Y12
+	VFMADD213PS constants<>+416(SB), Y8, Y6
+	VFMADD213PS constants<>+416(SB), Y14, Y12
+	VFMADD213PS constants<>+32(SB), Y8, Y6
+	VFMADD213PS constants<>+32(SB), Y14, Y12
+	VFMADD213PS constants<>+32(SB), Y8, Y6
+	VFMADD213PS constants<>+32(SB), Y14, Y12
+	VCVTPS2DQ Y7, Y7
+	VCVTPS2DQ Y13, Y13
+	VPSLLD $23, Y7, Y7
+	VPSLLD $23, Y13, Y13
+	VPADDD Y7, Y6, Y6
+	VPADDD Y13, Y12, Y12
+	VXORPS Y7, Y7, Y7
+	VXORPS Y13, Y13, Y13
+	VSUBPS Y4, Y7, Y7
+	VSUBPS Y10, Y13, Y13
+	VMAXPS Y7, Y4, Y7
+	VMAXPS Y13, Y10, Y13
+	VMOVUPS constants<>+288(SB), Y8
+	VMOVUPS constants<>+288(SB), Y14
+	VMINPS Y7, Y8, Y7
+	VMINPS Y13, Y14, Y13
+	VMOVUPS constants<>+672(SB), Y8
+	VMOVUPS constants<>+672(SB), Y14
+	VFMADD213PS constants<>+32(SB), Y8, Y7
+	VFMADD213PS constants<>+32(SB), Y14, Y13
+	VMOVUPS constants<>+32(SB), Y8
+	VMOVUPS constants<>+32(SB), Y14
+	VDIVPS Y7, Y8, Y8
+	VDIVPS Y13, Y14, Y14
+	VMOVUPS constants<>+832(SB), Y7
+	VMOVUPS constants<>+832(SB), Y13
+	VFMADD213PS constants<>+800(SB), Y8, Y7
+	VFMADD213PS constants<>+800(SB), Y14, Y13
+	VFMADD213PS constants<>+768(SB), Y8, Y7
+	VFMADD213PS constants<>+768(SB), Y14, Y13
+	VFMADD213PS constants<>+736(SB), Y8, Y7
+	VFMADD213PS constants<>+736(SB), Y14, Y13
+	VFMADD213PS constants<>+704(SB), Y8, Y7
+	VFMADD213PS constants<>+704(SB), Y14, Y13
+	VMULPS Y8, Y7, Y7
+	VMULPS Y14, Y13, Y13
+	VMULPS Y6, Y7, Y7
+	VMULPS Y12, Y13, Y13
+	VMOVUPS constants<>+32(SB), Y5
+	VMOVUPS constants<>+32(SB), Y11
+	VFNMADD231PS constants<>+96(SB), Y7, Y5
+	VFNMADD231PS constants<>+96(SB), Y13, Y11
+	VXORPS Y8, Y8, Y8
+	VXORPS Y14, Y14, Y14
+	VCMPPS $0x11, Y4, Y8, Y8
+	VCMPPS $0x11, Y10, Y14, Y14
+	VANDPS Y8, Y5, Y5
+	VANDPS Y14, Y11, Y11
+	VADDPS Y7, Y5, Y5
+	VADDPS Y13, Y11, Y11
+	VMULPS constants<>+640(SB), Y6, Y6
+	VMULPS constants<>+640(SB), Y12, Y12
+	VFMADD231PS Y4, Y6, Y5
+	VFMADD231PS Y10, Y12, Y11
+	VMULPS (DI)(BX*1), Y5, Y5
+	VMULPS 32(DI)(BX*1), Y11, Y11
+	VMOVUPS (SI)(BX*1), Y4
+	VMOVUPS 32(SI)(BX*1), Y10
+	VSUBPS (R10)(BX*1), Y4, Y4
+	VSUBPS 32(R10)(BX*1), Y10, Y10
+	VADDPS Y5, Y0, Y0
+	VADDPS Y11, Y1, Y1
+	VFMADD231PS Y5, Y4, Y2
+	VFMADD231PS Y11, Y10, Y3
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row21
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, 32(R11)(BX*1)
+	VMOVUPS Y3, 32(R12)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block21
+narrower15:
+	ADDQ $64, CX
+	JEQ done7
+	SUBQ $32, CX
+	JLT done7
+block22:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ dy+0(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ rows+32(FP), DX
+row22:
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS (R13)(BX*1), Y4
+	VFMADD213PS (R15)(BX*1), Y4, Y2
+	VMULPS Y2, Y2, Y6
+	VMULPS constants<>+608(SB), Y6, Y6
+	VMOVUPS constants<>+320(SB), Y5
+	VMAXPS Y6, Y5, Y6
+	VMULPS constants<>+576(SB), Y6, Y5
+	VROUNDPS $8, Y5, Y5
+	VFNMADD231PS constants<>+384(SB), Y5, Y6
+	VMOVUPS constants<>+544(SB), Y4
+	VFMADD213PS constants<>+512(SB), Y6, Y4
+	VFMADD213PS constants<>+480(SB), Y6, Y4
+	VFMADD213PS constants<>+448(SB), Y6, Y4
+	VFMADD213PS constants<>+416(SB), Y6, Y4
+	VFMADD213PS constants<>+32(SB), Y6, Y4
+	VFMADD213PS constants<>+32(SB), Y6, Y4
+	VCVTPS2DQ Y5, Y5
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VSUBPS Y2, Y5, Y5
+	VMAXPS Y5, Y2, Y5
+	VMOVUPS constants<>+288(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVUPS constants<>+672(SB), Y6
+	VFMADD213PS constants<>+32(SB), Y6, Y5
+	VMOVUPS constants<>+32(SB), Y6
+	VDIVPS Y5, Y6, Y6
+	VMOVUPS constants<>+832(SB), Y5
+	VFMADD213PS constants<>+800(SB), Y6, Y5
+	VFMADD213PS constants<>+768(SB), Y6, Y5
+	VFMADD213PS constants<>+736(SB), Y6, Y5
+	VFMADD213PS constants<>+704(SB), Y6, Y5
+	VMULPS Y6, Y5, Y5
+	VMULPS Y4, Y5, Y5
+	VMOVUPS constants<>+32(SB), Y3
+	VFNMADD231PS constants<>+96(SB), Y5, Y3
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x11, Y2, Y6, Y6
+	VANDPS Y6, Y3, Y3
+	VADDPS Y5, Y3, Y3
+	VMULPS constants<>+640(SB), Y4, Y4
+	VFMADD231PS Y2, Y4, Y3
+	VMULPS (DI)(BX*1), Y3, Y3
+	VMOVUPS (SI)(BX*1), Y2
+	VSUBPS (R10)(BX*1), Y2, Y2
+	VADDPS Y3, Y0, Y0
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ dys+8(FP), DI
+	ADDQ xs+24(FP), SI
+	DECQ DX
+	JNZ row22
+	VMOVUPS Y0, (R11)(BX*1)
+	VMOVUPS Y1, (R12)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block22
+done7:
 	VZEROUPPER
 	RET
 
@@ -6675,6 +7414,8 @@ done5:
 	VZEROUPPER
 	RET
 other5:
+	CMPQ act+112(FP), $6
+	JNE other6
 	MOVQ dx+0(FP), R8
 	MOVQ dy+16(FP), DI
 	MOVQ x+32(FP), SI
@@ -6819,6 +7560,198 @@ done6:
 	ADDQ xs+40(FP), SI
 	DECQ DX
 	JNZ row6
+	VZEROUPPER
+	RET
+other6:
+	MOVQ dx+0(FP), R8
+	MOVQ dy+16(FP), DI
+	MOVQ x+32(FP), SI
+	MOVQ a+64(FP), R9
+	MOVQ b+72(FP), R10
+	MOVQ d+80(FP), R11
+	MOVQ mean+88(FP), R12
+	MOVQ scale+96(FP), R13
+	MOVQ shift+104(FP), R15
+	MOVQ rows+48(FP), DX
+	MOVQ c+56(FP), CX
+	SHLQ $2, CX
+row7:
+	XORL BX, BX
+	MOVQ CX, AX
+	SUBQ $64, AX
+	JLT narrower7
+block13:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VMOVUPS (R13)(BX*1), Y2
+	VMOVUPS 32(R13)(BX*1), Y8
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VFMADD213PS 32(R15)(BX*1), Y8, Y6
+	VMULPS Y0, Y0, Y4
+	VMULPS Y6, Y6, Y10
+	VMULPS constants<>+608(SB), Y4, Y4
+	VMULPS constants<>+608(SB), Y10, Y10
+	VMOVUPS constants<>+320(SB), Y3
+	VMOVUPS constants<>+320(SB), Y9
+	VMAXPS Y4, Y3, Y4
+	VMAXPS Y10, Y9, Y10
+	VMULPS constants<>+576(SB), Y4, Y3
+	VMULPS constants<>+576(SB), Y10, Y9
+	VROUNDPS $8, Y3, Y3
+	VROUNDPS $8, Y9, Y9
+	VFNMADD231PS constants<>+384(SB), Y3, Y4
+	VFNMADD231PS constants<>+384(SB), Y9, Y10
+	VMOVUPS constants<>+544(SB), Y2
+	VMOVUPS constants<>+544(SB), Y8
+	VFMADD213PS constants<>+512(SB), Y4, Y2
+	VFMADD213PS constants<>+512(SB), Y10, Y8
+	VFMADD213PS constants<>+480(SB), Y4, Y2
+	VFMADD213PS constants<>+480(SB), Y10, Y8
+	VFMADD213PS constants<>+448(SB), Y4, Y2
+	VFMADD213PS constants<>+448(SB), Y10, Y8
+	VFMADD213PS constants<>+416(SB), Y4, Y2
+	VFMADD213PS constants<>+416(SB), Y10, Y8
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y10, Y8
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y10, Y8
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y9, Y9
+	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
+	VPADDD Y3, Y2, Y2
+	VPADDD Y9, Y8, Y8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y9, Y9, Y9
+	VSUBPS Y0, Y3, Y3
+	VSUBPS Y6, Y9, Y9
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y9, Y6, Y9
+	VMOVUPS constants<>+288(SB), Y4
+	VMOVUPS constants<>+288(SB), Y10
+	VMINPS Y3, Y4, Y3
+	VMINPS Y9, Y10, Y9
+	VMOVUPS constants<>+672(SB), Y4
+	VMOVUPS constants<>+672(SB), Y10
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VFMADD213PS constants<>+32(SB), Y10, Y9
+	VMOVUPS constants<>+32(SB), Y4
+	VMOVUPS constants<>+32(SB), Y10
+	VDIVPS Y3, Y4, Y4
+	VDIVPS Y9, Y10, Y10
+	VMOVUPS constants<>+832(SB), Y3
+	VMOVUPS constants<>+832(SB), Y9
+	VFMADD213PS constants<>+800(SB), Y4, Y3
+	VFMADD213PS constants<>+800(SB), Y10, Y9
+	VFMADD213PS constants<>+768(SB), Y4, Y3
+	VFMADD213PS constants<>+768(SB), Y10, Y9
+	VFMADD213PS constants<>+736(SB), Y4, Y3
+	VFMADD213PS constants<>+736(SB), Y10, Y9
+	VFMADD213PS constants<>+704(SB), Y4, Y3
+	VFMADD213PS constants<>+704(SB), Y10, Y9
+	VMULPS Y4, Y3, Y3
+	VMULPS Y10, Y9, Y9
+	VMULPS Y2, Y3, Y3
+	VMULPS Y8, Y9, Y9
+	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+32(SB), Y7
+	VFNMADD231PS constants<>+96(SB), Y3, Y1
+	VFNMADD231PS constants<>+96(SB), Y9, Y7
+	VXORPS Y4, Y4, Y4
+	VXORPS Y10, Y10, Y10
+	VCMPPS $0x11, Y0, Y4, Y4
+	VCMPPS $0x11, Y6, Y10, Y10
+	VANDPS Y4, Y1, Y1
+	VANDPS Y10, Y7, Y7
+	VADDPS Y3, Y1, Y1
+	VADDPS Y9, Y7, Y7
+	VMULPS constants<>+640(SB), Y2, Y2
+	VMULPS constants<>+640(SB), Y8, Y8
+	VFMADD231PS Y0, Y2, Y1
+	VFMADD231PS Y6, Y8, Y7
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMULPS 32(DI)(BX*1), Y7, Y7
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS 32(SI)(BX*1), Y6
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VSUBPS 32(R12)(BX*1), Y6, Y6
+	VMOVUPS (R10)(BX*1), Y2
+	VMOVUPS 32(R10)(BX*1), Y8
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD213PS 32(R11)(BX*1), Y8, Y6
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VFMADD231PS 32(R9)(BX*1), Y7, Y6
+	VMOVUPS Y0, (R8)(BX*1)
+	VMOVUPS Y6, 32(R8)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, AX
+	JGE block13
+narrower7:
+	ADDQ $64, AX
+	JEQ done7
+	SUBQ $32, AX
+	JLT done7
+block14:
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS (R13)(BX*1), Y2
+	VFMADD213PS (R15)(BX*1), Y2, Y0
+	VMULPS Y0, Y0, Y4
+	VMULPS constants<>+608(SB), Y4, Y4
+	VMOVUPS constants<>+320(SB), Y3
+	VMAXPS Y4, Y3, Y4
+	VMULPS constants<>+576(SB), Y4, Y3
+	VROUNDPS $8, Y3, Y3
+	VFNMADD231PS constants<>+384(SB), Y3, Y4
+	VMOVUPS constants<>+544(SB), Y2
+	VFMADD213PS constants<>+512(SB), Y4, Y2
+	VFMADD213PS constants<>+480(SB), Y4, Y2
+	VFMADD213PS constants<>+448(SB), Y4, Y2
+	VFMADD213PS constants<>+416(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VFMADD213PS constants<>+32(SB), Y4, Y2
+	VCVTPS2DQ Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD Y3, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VMAXPS Y3, Y0, Y3
+	VMOVUPS constants<>+288(SB), Y4
+	VMINPS Y3, Y4, Y3
+	VMOVUPS constants<>+672(SB), Y4
+	VFMADD213PS constants<>+32(SB), Y4, Y3
+	VMOVUPS constants<>+32(SB), Y4
+	VDIVPS Y3, Y4, Y4
+	VMOVUPS constants<>+832(SB), Y3
+	VFMADD213PS constants<>+800(SB), Y4, Y3
+	VFMADD213PS constants<>+768(SB), Y4, Y3
+	VFMADD213PS constants<>+736(SB), Y4, Y3
+	VFMADD213PS constants<>+704(SB), Y4, Y3
+	VMULPS Y4, Y3, Y3
+	VMULPS Y2, Y3, Y3
+	VMOVUPS constants<>+32(SB), Y1
+	VFNMADD231PS constants<>+96(SB), Y3, Y1
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x11, Y0, Y4, Y4
+	VANDPS Y4, Y1, Y1
+	VADDPS Y3, Y1, Y1
+	VMULPS constants<>+640(SB), Y2, Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMULPS (DI)(BX*1), Y1, Y1
+	VMOVUPS (SI)(BX*1), Y0
+	VSUBPS (R12)(BX*1), Y0, Y0
+	VMOVUPS (R10)(BX*1), Y2
+	VFMADD213PS (R11)(BX*1), Y2, Y0
+	VFMADD231PS (R9)(BX*1), Y1, Y0
+	VMOVUPS Y0, (R8)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, AX
+	JGE block14
+done7:
+	ADDQ dxs+8(FP), R8
+	ADDQ dys+24(FP), DI
+	ADDQ xs+40(FP), SI
+	DECQ DX
+	JNZ row7
 	VZEROUPPER
 	RET
 

@@ -17,6 +17,7 @@ const (
 	hardSigmoid
 	silu
 	sigmoid
+	gelu
 	acts
 )
 
@@ -31,6 +32,8 @@ var constants = []struct {
 	{"zero", 0}, {"one", 1}, {"half", 0.5}, {"two", 2}, {"three", 3}, {"minusThree", -3}, {"six", 6}, {"third", 1.0 / 3}, {"sixth", 1.0 / 6},
 	{"most", 87}, {"least", -87}, {"minusLog2e", -math.Log2E}, {"ln2", math.Ln2},
 	{"e2", 0.49999993373052265}, {"e3", 0.16666519523517234}, {"e4", 0.041668401088329574}, {"e5", 0.008368851135444014}, {"e6", 0.0013814320600981037},
+	{"log2e", math.Log2E}, {"minusHalf", -0.5}, {"density", 1 / math.Sqrt(2*math.Pi)}, {"tailp", 0.3275911 / math.Sqrt2},
+	{"tail1", 0.254829592 / 2}, {"tail2", -0.284496736 / 2}, {"tail3", 1.421413741 / 2}, {"tail4", -1.453152027 / 2}, {"tail5", 1.061405429 / 2},
 }
 
 // constantsOf lists those of an activation and its derivative.
@@ -42,6 +45,9 @@ func constantsOf(k act) []string {
 		return []string{"zero", "six"}
 	case hardSwish, hardSigmoid:
 		return []string{"zero", "one", "half", "three", "minusThree", "third", "sixth"}
+	}
+	if k == gelu {
+		return []string{"most", "least", "log2e", "ln2", "e2", "e3", "e4", "e5", "e6", "one", "two"}
 	}
 	return []string{"most", "least", "minusLog2e", "ln2", "e2", "e3", "e4", "e5", "e6", "one", "two"}
 }
@@ -188,6 +194,8 @@ func (a *asm) activation(k act, v vec, u, t0, t1, t2, t3, t4 int) {
 	case sigmoid:
 		a.logistic(v, u, t0, t1, t2, t3, t4)
 		a.op("VMOVAPS", v.r(t0), v.r(u))
+	case gelu:
+		a.gelu(v, u, t0, t1, t2)
 	}
 }
 
@@ -235,6 +243,9 @@ func (a *asm) slopeTimes(k act, v vec, dy string, i, u, g, t0, t1, t2, t3 int) {
 		a.load(v, a.c(v, "one"), g)
 		a.op("VSUBPS", v.r(t0), v.r(g), v.r(g))
 		a.op("VMULPS", v.r(t0), v.r(g), v.r(g))
+		a.opRow("VMULPS", dy, v, i, t1, v.r(g), v.r(g))
+	case gelu:
+		a.geluSlope(v, u, g, t0, t1, t2)
 		a.opRow("VMULPS", dy, v, i, t1, v.r(g), v.r(g))
 	}
 }
