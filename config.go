@@ -15,7 +15,7 @@ const Version = "0.1.0"
 type Config struct {
 	Data    string // a folder, an archive, or a built-in set by name
 	Model   string // "" is resnet18
-	Weights string // "" or "auto": the model's published weights; "none": from scratch; else a file or an address
+	Weights string // "" or "auto": the model's published weights; "none": from scratch; else a file, an address, "hf:OWNER/NAME" or a folder of timm's
 	From    string // a run or model file to begin with, instead of Model and Weights: classes of the same name keep their rows
 	Recipe  string // "" is auto; plain, fast, d2l, scratch; or a file (see Recipe)
 

@@ -150,6 +150,9 @@ func showModel(w io.Writer, m *model.Model, classes int, asJSON bool) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for _, x := range m.Weights {
+		fmt.Fprintf(w, "\nweights %s: %s, %s, %.1f %% top-1", x.Tag, x.Origin, x.Licence, x.Top1)
+	}
 	_, err := fmt.Fprintf(w, "\nthe output layer is %s; a graft replaces it\n", g.Head)
 	return err
 }

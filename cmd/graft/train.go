@@ -58,7 +58,7 @@ is normalised by its own statistics, and the running ones follow every part. The
 func (f *trainFlags) add(c *cobra.Command) {
 	p := c.Flags()
 	p.StringVar(&f.c.Model, "model", "resnet18", "network to fine-tune (see graft models)")
-	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors) or a URL")
+	p.StringVar(&f.c.Weights, "weights", "auto", "where to begin: auto, none, a FILE (.pth, .safetensors), a URL, hf:OWNER/NAME, or a folder with config.json and model.safetensors")
 	p.StringVar(&f.c.From, "from", "", "begin with the model of a RUN of yours, instead of --model and --weights: its classes keep their rows of the output layer")
 	p.StringVar(&f.c.Recipe, "recipe", "", "auto (the default), plain, fast, d2l, scratch (the default with --weights none), or a FILE.toml (see graft recipe)")
 	p.IntVar(&f.c.Epochs, "epochs", 0, "passes over the training pictures (here and below, the default is the recipe's)")

@@ -82,14 +82,54 @@ func (b *Builder) Conv(name string, x, out int, w Window, bias bool) int {
 	return b.add(Node{Op: Conv, Name: name, In: []int{x}, Out: Shape{s.H, s.W, out}, Params: p, Window: w})
 }
 
-// Linear is torch.nn.Linear(C, out) on a 1x1xC input.
+// Linear is torch.nn.Linear(C, out) on each pixel.
 func (b *Builder) Linear(name string, x, out int) int {
-	in := b.Out(x).Len()
+	return b.LinearNamed(name, name+".weight", name+".bias", x, out)
+}
+
+// LinearNamed is Linear with parameters of other names.
+func (b *Builder) LinearNamed(name, weight, bias string, x, out int) int {
+	in := b.Out(x)
 	p := []int{
-		b.param(name+".weight", Weight, b.LinearInit(in, out), out, in),
-		b.param(name+".bias", Bias, b.BiasInit(in), out),
+		b.param(weight, Weight, b.LinearInit(in.C, out), out, in.C),
+		b.param(bias, Bias, b.BiasInit(in.C), out),
 	}
-	return b.add(Node{Op: Linear, Name: name, In: []int{x}, Out: Shape{1, 1, out}, Params: p})
+	return b.add(Node{Op: Linear, Name: name, In: []int{x}, Out: Shape{in.H, in.W, out}, Params: p})
+}
+
+// LayerNorm is torch.nn.LayerNorm(C, eps) on each pixel.
+func (b *Builder) LayerNorm(name string, x int, eps float64) int {
+	c := b.Out(x).C
+	p := []int{b.param(name+".weight", Scale, Init{Constant, 1}, c), b.param(name+".bias", Bias, Init{}, c)}
+	return b.add(Node{Op: LayerNorm, Name: name, In: []int{x}, Out: b.Out(x), Params: p, Eps: eps})
+}
+
+// LayerScale multiplies each channel by parameter name, first's value at the start.
+func (b *Builder) LayerScale(name string, x int, first float64) int {
+	c := b.Out(x).C
+	p := []int{b.param(name, Scale, Init{Constant, first}, c, 1, 1)}
+	return b.add(Node{Op: LayerScale, Name: name, In: []int{x}, Out: b.Out(x), Params: p})
+}
+
+// Tokens is a Vision Transformer's input: a class token, then the pixels, with the
+// positions added.
+func (b *Builder) Tokens(name, token, positions string, x int) int {
+	in := b.Out(x)
+	t := in.H*in.W + 1
+	p := []int{b.param(token, Embedding, Init{}, 1, 1, in.C), b.param(positions, Embedding, Init{Normal, 0.02}, 1, t, in.C)}
+	return b.add(Node{Op: Tokens, Name: name, In: []int{x}, Out: Shape{1, t, in.C}, Params: p})
+}
+
+// Attention is torch.nn.MultiheadAttention between its two linear layers.
+func (b *Builder) Attention(name string, qkv, heads int) int {
+	s := b.Out(qkv)
+	s.C /= 3
+	return b.add(Node{Op: Attention, Name: name, In: []int{qkv}, Out: s, Heads: heads})
+}
+
+// FirstToken is the first pixel alone.
+func (b *Builder) FirstToken(name string, x int) int {
+	return b.add(Node{Op: FirstToken, Name: name, In: []int{x}, Out: Shape{1, 1, b.Out(x).C}})
 }
 
 // BatchNorm is torch.nn.BatchNorm2d(C, eps=b.NormEps, momentum=b.NormDecay).

@@ -16,7 +16,7 @@ type Op uint8
 const (
 	Input           Op = iota // the batch of normalised pictures
 	Conv                      // y = x convolved with Params[0] (+ Params[1]); torch.nn.Conv2d
-	Linear                    // y = Params[0] x + Params[1] on 1x1xC; torch.nn.Linear
+	Linear                    // y = Params[0] x + Params[1] at each pixel; torch.nn.Linear
 	BatchNorm                 // torch.nn.BatchNorm2d; Params are weight, bias, running_mean, running_var
 	ReLU                      // y = max(x, 0)
 	ReLU6                     // y = min(max(x, 0), 6)
@@ -33,13 +33,18 @@ const (
 	Dropout                   // in a training pass: zero with probability P, else x/(1-P)
 	StochasticDepth           // Dropout of whole samples: torchvision.ops.StochasticDepth, mode "row"
 	Shortcut                  // He et al.'s option A: every Stride-th pixel, zero channels added evenly on both sides
+	LayerNorm                 // each pixel's channels to mean 0 and deviation 1, times weight plus bias; torch.nn.LayerNorm
+	LayerScale                // y = x times Params[0], a factor a channel; Touvron et al. 2021
+	Tokens                    // the pixels in a row behind a class token, positions added; Dosovitskiy et al. 2021
+	Attention                 // x is 1xTx3C, queries, keys and values; softmax(Q K^T / sqrt(C/Heads)) V of each head side by side
+	FirstToken                // the first pixel
 	CrossEntropy              // loss of the logits In[0] against the labels; the output is the logits' gradient
 	opCount
 )
 
 var opNames = [opCount]string{
 	"Input", "Conv", "Linear", "BatchNorm", "ReLU", "ReLU6", "HardSwish", "SiLU", "Sigmoid", "HardSigmoid", "GELU", "MaxPool", "GlobalAvgPool",
-	"Add", "Mul", "Concat", "Dropout", "StochasticDepth", "Shortcut", "CrossEntropy",
+	"Add", "Mul", "Concat", "Dropout", "StochasticDepth", "Shortcut", "LayerNorm", "LayerScale", "Tokens", "Attention", "FirstToken", "CrossEntropy",
 }
 
 func (o Op) String() string {
@@ -96,7 +101,8 @@ type Node struct {
 
 	Params []int // indices into Graph.Params
 	Window Window
-	Eps    float64 // BatchNorm
+	Heads  int     // Attention
+	Eps    float64 // BatchNorm, LayerNorm
 	Decay  float64 // BatchNorm: the momentum of its running statistics, PyTorch's convention
 	P      float64 // Dropout, StochasticDepth: probability of zero
 	Frozen bool    // BatchNorm: uses its running statistics in training too, and keeps them
@@ -110,10 +116,11 @@ type Role uint8
 
 const (
 	Weight      Role = iota // of Conv (OIHW) or Linear (OI)
-	Bias                    // of Conv, Linear or BatchNorm
-	Scale                   // BatchNorm's weight
+	Bias                    // of Conv, Linear or a norm
+	Scale                   // a norm's weight, or LayerScale's
 	RunningMean             // a buffer: follows the data, has no gradient
 	RunningVar              // likewise
+	Embedding               // of Tokens: the class token, the positions
 )
 
 // A Distribution is where a parameter's first values come from.

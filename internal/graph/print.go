@@ -28,6 +28,9 @@ func (g *Graph) String() string {
 				b.WriteString(" same")
 			}
 		}
+		if n.Heads > 0 && n.Kind == Forward {
+			fmt.Fprintf(&b, " %d heads", n.Heads)
+		}
 		if n.Frozen && n.Kind == Forward {
 			b.WriteString(" frozen")
 		}
@@ -45,9 +48,12 @@ func (g *Graph) String() string {
 }
 
 // MACs is the multiply-adds of a forward node for one picture, as torchvision
-// counts them: convolutions and linear layers only.
+// counts them: convolutions, linear layers and attention's two products.
 func (g *Graph) MACs(node int) int64 {
 	n := &g.Nodes[node]
+	if n.Kind == Forward && n.Op == Attention {
+		return 2 * int64(n.Out.W) * int64(n.Out.Len())
+	}
 	if n.Kind != Forward || n.Op != Conv && n.Op != Linear {
 		return 0
 	}
@@ -125,6 +131,9 @@ func blockName(name string) string {
 	parts := strings.Split(name, ".")
 	if parts[0] == "features" && len(parts) > 1 {
 		return parts[0] + "." + parts[1]
+	}
+	if parts[0] == "encoder" && len(parts) > 2 { // Vision Transformer: encoder.layers.encoder_layer_0
+		return strings.Join(parts[:3], ".")
 	}
 	return parts[0]
 }

@@ -62,9 +62,6 @@ func verifyNode(g *Graph, i int) error {
 			return err
 		}
 	case Linear:
-		if in.H != 1 || in.W != 1 {
-			return fmt.Errorf("input %dx%dx%d is not 1x1", in.H, in.W, in.C)
-		}
 		want.C = n.Out.C
 		if err := hasShape(g, n, 0, n.Out.C, in.C); err != nil {
 			return err
@@ -77,6 +74,11 @@ func verifyNode(g *Graph, i int) error {
 			if err := hasShape(g, n, k, in.C); err != nil {
 				return err
 			}
+		}
+	case LayerNorm, LayerScale, Tokens, Attention, FirstToken:
+		var err error
+		if want, err = verifyTransformer(g, n, in); err != nil {
+			return err
 		}
 	case MaxPool:
 		want = n.Window.output(in)
@@ -110,6 +112,35 @@ func verifyNode(g *Graph, i int) error {
 		return fmt.Errorf("output is %v, its inputs give %v", n.Out, want)
 	}
 	return nil
+}
+
+// verifyTransformer checks an operation that transformers brought and returns the
+// output that its input gives.
+func verifyTransformer(g *Graph, n *Node, in Shape) (Shape, error) {
+	switch n.Op {
+	case LayerNorm:
+		for k := range 2 {
+			if err := hasShape(g, n, k, in.C); err != nil {
+				return in, err
+			}
+		}
+	case LayerScale:
+		return in, hasShape(g, n, 0, in.C, 1, 1)
+	case Tokens:
+		t := in.H*in.W + 1
+		if err := hasShape(g, n, 0, 1, 1, in.C); err != nil {
+			return in, err
+		}
+		return Shape{1, t, in.C}, hasShape(g, n, 1, 1, t, in.C)
+	case Attention:
+		if n.Heads < 1 || in.C%(3*n.Heads) != 0 || in.H != 1 {
+			return in, fmt.Errorf("%d heads do not cut %v into queries, keys and values", n.Heads, in)
+		}
+		in.C /= 3
+	case FirstToken:
+		return Shape{1, 1, in.C}, nil
+	}
+	return in, nil
 }
 
 func verifyGradient(g *Graph, i int) error {

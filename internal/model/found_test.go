@@ -31,6 +31,9 @@ var foreign = map[string]map[string]string{
 		"stem.0.weight": "stem.conv.weight", "trunk_output.block1.block1-0.proj.0.weight": "s1.b1.downsample.conv.weight",
 		"trunk_output.block4.block4-5.f.se.fc2.bias": "s4.b6.se.fc2.bias", "trunk_output.block2.block2-1.f.b.1.running_var": "s2.b2.conv2.bn.running_var",
 		"fc.weight": "head.fc.weight"},
+	"convnext_tiny": {
+		"features.0.0.weight": "stem.0.weight", "features.1.2.layer_scale": "stages.0.blocks.2.gamma", "features.4.1.bias": "stages.2.downsample.1.bias",
+		"features.7.0.block.5.weight": "stages.3.blocks.0.mlp.fc2.weight", "classifier.0.weight": "head.norm.weight", "classifier.2.bias": "head.fc.bias"},
 	"tf_efficientnet_lite0": {
 		"conv_stem.weight": "_conv_stem.weight", "bn1.bias": "_bn0.bias", "blocks.0.0.bn2.weight": "_blocks.0._bn2.weight", "blocks.0.0.conv_pw.weight": "_blocks.0._project_conv.weight",
 		"blocks.1.0.conv_pw.weight": "_blocks.1._expand_conv.weight", "blocks.6.0.bn3.weight": "_blocks.15._bn2.weight", "bn2.weight": "_bn1.weight",

@@ -26,6 +26,7 @@ func TestRegistered(t *testing.T) {
 		"mobilenet_v2": {3504872, 0.301}, "mobilenet_v3_small": {2542856, 0.057}, "mobilenet_v3_large": {5483032, 0.217}, "efficientnet_b0": {5288548, 0.386},
 		"resnext50_32x4d": {25028904, 4.230}, "wide_resnet50_2": {68883240, 11.398}, "regnet_y_400mf": {4344144, 0.402},
 		"tf_efficientnet_lite0": {4652008, 0.385}, "efficientnet_lite0": {4652008, 0.385},
+		"convnext_tiny": {28589128, 4.456}, "vit_b_16": {86567656, 17.564},
 	}
 	for _, m := range model.All() {
 		t.Run(m.Name, func(t *testing.T) {

@@ -19,17 +19,15 @@ var namings = map[string][]naming{
 	"efficientnet_b0":       {timmEfficientNet},
 	"regnet_y_400mf":        {timmRegNet},
 	"tf_efficientnet_lite0": {lukemelas},
+	"convnext_tiny":         {timmConvNeXt},
+	"vit_b_16":              {timmViT, oldTorchvisionViT},
 }
 
 // renamed is source with our names if its own are those of a known naming, else
 // source as it is. A tensor of other dimensions but as many values takes ours.
 func renamed(g *graph.Graph, source *weights.StateDict) *weights.StateDict {
-	first := g.Params[0].Name
-	if _, ok := source.Get(first); ok {
-		return source
-	}
 	for _, theirs := range namings[g.Name] {
-		if _, ok := source.Get(theirs(first)); ok {
+		if uses(source, g, theirs) {
 			var list []weights.Renaming
 			for i, p := range g.Params {
 				list = append(list, weights.Renaming{From: theirs(p.Name), To: weights.Spec{Name: p.Name, Shape: p.Shape}, AnyShape: g.InHead(i)})
@@ -40,7 +38,17 @@ func renamed(g *graph.Graph, source *weights.StateDict) *weights.StateDict {
 	return source
 }
 
-// replace cuts the longest of the listed prefixes off a name and puts the other in its place.
+// uses reports whether the file has every name that a naming gives to a parameter.
+func uses(source *weights.StateDict, g *graph.Graph, theirs naming) bool {
+	for _, p := range g.Params {
+		if _, ok := source.Get(theirs(p.Name)); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// replace cuts the first of the listed prefixes that fits off a name and puts the other in its place.
 func replace(name string, pairs ...string) string {
 	for i := 0; i < len(pairs); i += 2 {
 		if rest, ok := strings.CutPrefix(name, pairs[i]); ok && (rest == "" || rest[0] == '.' || strings.HasSuffix(pairs[i], ".")) {
@@ -126,4 +134,40 @@ func timmRegNet(ours string) string {
 	}
 	return fmt.Sprintf("s%d.b%d.%s", stage, i+1, replace(rest, "proj.0", "downsample.conv", "proj.1", "downsample.bn", "f.a.0", "conv1.conv", "f.a.1", "conv1.bn",
 		"f.b.0", "conv2.conv", "f.b.1", "conv2.bn", "f.se", "se", "f.c.0", "conv3.conv", "f.c.1", "conv3.bn"))
+}
+
+// timmConvNeXt is timm's naming of ConvNeXt, whose stages count their own downsampling.
+func timmConvNeXt(ours string) string {
+	at, i, rest, ok := block(ours, "features")
+	switch {
+	case ok && at == 0:
+		return fmt.Sprintf("stem.%d.%s", i, rest)
+	case ok && at%2 == 0:
+		return fmt.Sprintf("stages.%d.downsample.%d.%s", at/2, i, rest)
+	case ok:
+		part := replace(rest, "block.0", "conv_dw", "block.2", "norm", "block.3", "mlp.fc1", "block.5", "mlp.fc2", "layer_scale", "gamma")
+		return fmt.Sprintf("stages.%d.blocks.%d.%s", at/2, i, part)
+	}
+	return replace(ours, "classifier.0", "head.norm", "classifier.2", "head.fc")
+}
+
+// layerOf splits the name of a parameter of a Vision Transformer's layer.
+func layerOf(name string) (layer int, rest string, ok bool) {
+	n, _ := fmt.Sscanf(name, "encoder.layers.encoder_layer_%d.%s", &layer, &rest)
+	return layer, rest, n == 2
+}
+
+// timmViT is timm's naming of Vision Transformers.
+func timmViT(ours string) string {
+	layer, rest, ok := layerOf(ours)
+	if !ok {
+		return replace(ours, "class_token", "cls_token", "encoder.pos_embedding", "pos_embed", "conv_proj", "patch_embed.proj", "encoder.ln", "norm", "heads.head", "head")
+	}
+	return fmt.Sprintf("blocks.%d.%s", layer, replace(rest, "ln_1", "norm1", "ln_2", "norm2", "self_attention.in_proj_weight", "attn.qkv.weight",
+		"self_attention.in_proj_bias", "attn.qkv.bias", "self_attention.out_proj", "attn.proj", "mlp.0", "mlp.fc1", "mlp.3", "mlp.fc2"))
+}
+
+// oldTorchvisionViT is torchvision's before 0.14, in which its files are written.
+func oldTorchvisionViT(ours string) string {
+	return strings.NewReplacer(".mlp.0.", ".mlp.linear_1.", ".mlp.3.", ".mlp.linear_2.").Replace(ours)
 }

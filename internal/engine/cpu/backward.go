@@ -42,6 +42,10 @@ func (t *training) paramGrad(i int) {
 		t.firstGrads(n, f, dy)
 		return
 	}
+	if n.Op != graph.Conv && n.Op != graph.Linear {
+		t.transformerParams(f, n.Of, dy)
+		return
+	}
 	if len(n.Params) > 1 {
 		p, first := t.sums(n.Name+".bias", dy)
 		b := &t.net.layouts[n.Params[1]]
@@ -225,6 +229,8 @@ func (t *training) inputGrad(i int) {
 		}
 		t.p.emit(task, dx, g)
 		t.grads[i] = gradient{t: dx}
+	case graph.LayerNorm, graph.LayerScale, graph.Tokens, graph.Attention, graph.FirstToken:
+		t.transformerInput(i)
 	default:
 		panic("cpu: no gradient for " + n.Op.String())
 	}

@@ -71,7 +71,8 @@ func TestGoldenWinograd(t *testing.T) {
 
 func TestThreads(t *testing.T) {
 	sets(t, func(t *testing.T, set *kernel.Set) {
-		names := []string{"resnet20", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0"}
+		names := []string{"resnet20", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "regnet_y_400mf"}
+		enginetest.Threads(t, func(threads int) engine.Engine { return newEngine(t, set, threads) }, enginetest.Transformer(), 5)
 		if !set.Winograd { // the slow ones
 			names = names[:1]
 		}

@@ -27,6 +27,8 @@ type lowering struct {
 	lastUser []int
 	// homes are slices of concatenations that nodes write straight into.
 	homes map[int]*tensor
+	// rowStats are the means and deviations that LayerNorms keep.
+	rowStats map[int]*tensor
 }
 
 type stageKey struct {
@@ -37,7 +39,7 @@ type stageKey struct {
 func newLowering(net *network, g *graph.Graph) *lowering {
 	l := &lowering{net: net, set: net.rows, wide: net.set, valueBytes: net.value, wideNode: wideNodes(g), wideCopy: map[*tensor]*tensor{}, g: g, p: &program{},
 		value: make([]*tensor, len(g.Nodes)), stages: map[stageKey]*stage{},
-		users: make([][]int, len(g.Nodes)), lastUser: make([]int, len(g.Nodes)), homes: map[int]*tensor{}}
+		users: make([][]int, len(g.Nodes)), lastUser: make([]int, len(g.Nodes)), homes: map[int]*tensor{}, rowStats: map[int]*tensor{}}
 	for i := range g.Nodes {
 		for _, j := range g.Nodes[i].In {
 			l.lastUser[j] = i
@@ -242,6 +244,8 @@ func (l *lowering) simple(i int) {
 			l.p.emit(&copyTask{chunked: l.chunked(y), y: y, x: x, to: at, c: x.c, fresh: k == 0}, y, x)
 			at += x.c
 		}
+	case graph.LayerNorm, graph.LayerScale, graph.Tokens, graph.Attention, graph.FirstToken:
+		l.transformer(i)
 	default:
 		panic("cpu: no lowering for " + n.Op.String())
 	}

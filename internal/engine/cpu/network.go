@@ -155,6 +155,9 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		return nil, 0, err
 	}
 	for i := range g.Nodes {
+		if err := checkTransformer(&g.Nodes[i]); err != nil {
+			return nil, 0, err
+		}
 		if n := &g.Nodes[i]; n.Op == graph.Conv && n.Window.Groups != 1 && n.In[0] == 0 {
 			return nil, 0, fmt.Errorf("cpu engine: %s: the first layer cannot be a grouped convolution", n.Name)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"graft/internal/engine"
@@ -21,7 +22,7 @@ import (
 func Models() []string {
 	return []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet20", "squeezenet1_0", "squeezenet1_1",
 		"mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "resnext50_32x4d", "wide_resnet50_2", "regnet_y_400mf",
-		"tf_efficientnet_lite0", "efficientnet_lite0"}
+		"tf_efficientnet_lite0", "efficientnet_lite0", "convnext_tiny", "vit_b_16"}
 }
 
 const goldenClasses = 7
@@ -101,12 +102,12 @@ func goldenParam(p graph.Param) []float32 {
 	v := make([]float32, p.Len())
 	for i := range v {
 		x := formula(p.Name, i)
-		switch p.Role {
-		case graph.Weight:
+		switch {
+		case p.Role == graph.Weight || p.Role == graph.Embedding || p.Role == graph.Scale && len(p.Shape) > 1:
 			x *= math.Sqrt(6 / float64(p.Len()/p.Shape[0]))
-		case graph.Scale:
+		case p.Role == graph.Scale || strings.HasSuffix(p.Name, "_bias"): // not called bias: ViT's in_proj_bias
 			x = 1 + 0.1*x
-		case graph.RunningVar:
+		case p.Role == graph.RunningVar:
 			x = 1 + 0.5*math.Abs(x)
 		default:
 			x *= 0.1

@@ -199,6 +199,7 @@ func cases() []testCase {
 			})
 		}
 	}
+	list = append(list, transformers()...)
 	for _, k := range []int{3, 5} {
 		for _, side := range []int{9, 10} {
 			add(fmt.Sprintf("same padding %d of %d", k, side), 3, graph.Shape{H: side, W: side, C: 3}, func(b builder) int {

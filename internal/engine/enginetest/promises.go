@@ -196,7 +196,12 @@ func notFinite(t *testing.T, e engine.Engine) {
 
 // allocations checks that the steady state allocates nothing.
 func allocations(t *testing.T, e engine.Engine) {
-	g := blocks()
+	for _, g := range []*graph.Graph{blocks(), Transformer()} {
+		allocationsOf(t, e, g)
+	}
+}
+
+func allocationsOf(t *testing.T, e engine.Engine, g *graph.Graph) {
 	net, err := e.Compile(g, engine.Config{Batch: 4, Train: true})
 	if err != nil {
 		t.Fatal(err)

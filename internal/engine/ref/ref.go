@@ -135,6 +135,18 @@ func (p *pass) forward(i int, n *graph.Node, y []float64) {
 		p.stochasticDepth(i, n, x, y)
 	case graph.Shortcut:
 		p.shortcut(n, x, y)
+	case graph.LayerNorm:
+		p.layerNorm(n, x, y)
+	case graph.LayerScale:
+		p.layerScale(n, x, y)
+	case graph.Tokens:
+		p.tokens(n, x, y)
+	case graph.Attention:
+		p.attention(n, x, y)
+	case graph.FirstToken:
+		for img := range p.n {
+			copy(y[img*n.Out.C:(img+1)*n.Out.C], x[img*p.g.Nodes[n.In[0]].Out.Len():])
+		}
 	case graph.CrossEntropy:
 		p.crossEntropy(n, x, y)
 	}
@@ -166,16 +178,39 @@ func (p *pass) inputGrad(n *graph.Node, dy, dx []float64) {
 		p.stochasticDepth(n.Of, f, dy, dx)
 	case graph.Shortcut:
 		p.shortcutInput(f, dy, dx)
+	case graph.LayerNorm:
+		p.layerNormInput(f, dy, dx)
+	case graph.LayerScale:
+		p.layerScale(f, dy, dx)
+	case graph.Tokens:
+		for img := range p.n {
+			copy(dx[img*n.Out.Len():(img+1)*n.Out.Len()], dy[img*f.Out.Len()+f.Out.C:])
+		}
+	case graph.Attention:
+		p.attentionInput(f, dy, dx)
+	case graph.FirstToken:
+		for img := range p.n {
+			copy(dx[img*n.Out.Len():], dy[img*f.Out.C:(img+1)*f.Out.C])
+		}
 	}
 }
 
 func (p *pass) paramGrad(n *graph.Node, dy []float64) {
 	f := &p.g.Nodes[n.Of]
-	if n.Op == graph.BatchNorm {
+	switch n.Op {
+	case graph.BatchNorm:
 		p.batchNormParams(n.Of, f, dy)
-		return
+	case graph.LayerNorm:
+		p.layerNormParams(f, dy)
+	case graph.LayerScale:
+		for j, g := range dy {
+			p.net.grads[f.Params[0]][j%f.Out.C] += g * p.values[f.In[0]][j]
+		}
+	case graph.Tokens:
+		p.tokensParams(f, dy)
+	default:
+		p.convParams(f, p.values[f.In[0]], dy)
 	}
-	p.convParams(f, p.values[f.In[0]], dy)
 }
 
 func (n *network) Gradients(b engine.Batch, o engine.Pass) (engine.Result, error) {

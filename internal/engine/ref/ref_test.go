@@ -31,7 +31,10 @@ func TestGradientsAreDerivatives(t *testing.T) {
 	}
 	scale := b.Activation(graph.HardSigmoid, b.Activation(graph.Sigmoid, b.GlobalAvgPool("squeeze", x)))
 	x = b.StochasticDepth("drop2", b.Mul("mul", x, scale), 0.3)
-	g := b.Graph(b.Linear("fc", b.GlobalAvgPool("avg", x), 3), "fc")
+	x = b.LayerScale("gamma", b.LayerNorm("ln", x, 1e-3), 1)
+	x = b.Tokens("tokens", "cls", "pos", x)
+	x = b.Add("add3", x, b.Attention("attention", b.Linear("qkv", x, 24), 2))
+	g := b.Graph(b.Linear("fc", b.FirstToken("first", x), 3), "fc")
 
 	net, err := ref.New().Compile(g, engine.Config{Batch: 3, Train: true})
 	if err != nil {
