@@ -56,7 +56,7 @@ func (t *training) transformerInput(i int) {
 		return
 	}
 	dy := t.settle(n.In[0])
-	dx := t.p.tensor(n.Name+"/dx", n.Out)
+	dx := t.tensor(i, n.Name+"/dx")
 	switch f.Op {
 	case graph.Tokens:
 		t.rows(dx, dy, 1, 0, dx.pixels())
