@@ -64,14 +64,14 @@ func Bench(ctx context.Context, c BenchConfig) (*BenchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Precision, err = c.Precision.resolve(); err != nil {
-		return nil, err
-	}
-	e, err := newEngine(c.Threads, c.Precision)
+	g := m.Build(10, m.Size)
+	e, err := engineFor(g, c.Threads, c.Precision)
 	if err != nil {
 		return nil, err
 	}
-	g := m.Build(10, m.Size)
+	if c.Precision = FP32; e.BF16() {
+		c.Precision = BF16
+	}
 	net, err := e.Compile(g, engine.Config{Batch: c.Batch, Train: c.Only != "infer"})
 	if err != nil {
 		return nil, err

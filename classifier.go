@@ -100,7 +100,7 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if c.engine, err = newEngine(o.Threads, o.Precision); err != nil {
+	if c.engine, err = engineFor(c.graph, o.Threads, o.Precision); err != nil {
 		return nil, err
 	}
 	c.batch = batchSize

@@ -117,7 +117,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 			s.recipe.ReuseHead = "auto" // the classes that it has keep their rows
 		}
 	}
-	if s.engine, err = newEngine(c.Threads, c.Precision); err != nil {
+	if _, err = c.Precision.resolve(); err != nil {
 		return err
 	}
 	if c.Out != "" && s.resumes == "" {
@@ -211,8 +211,11 @@ func (s *session) openData(ctx context.Context) (err error) {
 }
 
 // build compiles the network and gives it its first parameters.
-func (s *session) build(ctx context.Context) error {
+func (s *session) build(ctx context.Context) (err error) {
 	s.graph = s.model.Build(len(s.data.Classes), s.pre.Crop)
+	if s.engine, err = engineFor(s.graph, s.c.Threads, s.c.Precision); err != nil {
+		return err
+	}
 	if err := s.drop(); err != nil {
 		return err
 	}
@@ -224,7 +227,6 @@ func (s *session) build(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
 	if s.stages, err = s.phases(); err != nil {
 		return err
 	}

@@ -61,11 +61,11 @@ func PlanMemory(c PlanConfig) (*MemoryPlan, error) {
 	if c.Batch < 1 || r.Classes < 2 || r.Size < m.Size/8 || r.Size > 4096 {
 		return nil, fmt.Errorf("batch %d, %d classes, %d pixels: there must be 1 picture, 2 classes, %d to 4096 pixels at least", c.Batch, r.Classes, r.Size, m.Size/8)
 	}
-	e, err := newEngine(c.Threads, c.Precision)
+	g := m.Build(r.Classes, r.Size)
+	e, err := engineFor(g, c.Threads, c.Precision)
 	if err != nil {
 		return nil, err
 	}
-	g := m.Build(r.Classes, r.Size)
 	l := &memoryLimit{engine: e, graph: g, bytes: c.Memory, batch: c.Batch, train: !c.Infer, evaluated: 1}
 	if r.Part, r.Plan, err = l.part(); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"graft/internal/engine/cpu"
 	"graft/internal/engine/cpu/kernel"
+	"graft/internal/graph"
 )
 
 // A Precision says what convolutions multiply in. Weights, statistics, gradients and
@@ -39,6 +40,15 @@ func (p Precision) resolve() (Precision, error) {
 		return BF16, nil
 	}
 	return "", fmt.Errorf("no such precision: %q (auto, fp32 or bf16)", string(p))
+}
+
+// engineFor is newEngine for a network: float32 where bfloat16 has no kernels for its layers.
+func engineFor(g *graph.Graph, threads int, p Precision) (*cpu.Engine, error) {
+	e, err := newEngine(threads, p)
+	if err != nil || !e.BF16() || cpu.Halves(g) {
+		return e, err
+	}
+	return newEngine(threads, FP32)
 }
 
 // newEngine is the one place that chooses an engine.

@@ -25,7 +25,7 @@ func Resume(ctx context.Context, c ResumeConfig) (*Run, error) {
 		return nil, err
 	}
 	if rundir.Finished(c.Run) {
-		return nil, fmt.Errorf("%s is finished: graft extend %s --epochs N trains on", c.Run, c.Run)
+		return nil, fmt.Errorf("%s is finished: graft train DATA --from %s begins a new run with its model", c.Run, c.Run)
 	}
 	return s.begin(ctx)
 }

@@ -28,9 +28,9 @@ type builtin struct {
 
 var builtIns = []builtin{
 	{"clothing", "390 photographs of pants, shoes and t-shirts, inside the program", openClothing, nil},
-	{"hotdog", "2,800 photographs, hot dog or not, downloaded once", opener(hotdogFile), nil},
-	{"imagenette", "13,394 photographs of ten ImageNet classes, 320 pixels, downloaded once", opener(imagenetteFile), imagenetteClasses},
-	{"imagenette-160", "the same at 160 pixels", opener(imagenette160File), imagenetteClasses},
+	{"hotdog", "2,800 photographs, hot dog or not, downloaded once", opener(&hotdogFile), nil},
+	{"imagenette", "13,394 photographs of ten ImageNet classes, 320 pixels, downloaded once", opener(&imagenetteFile), imagenetteClasses},
+	{"imagenette-160", "the same at 160 pixels", opener(&imagenette160File), imagenetteClasses},
 }
 
 // BuiltIns are the names of the built-in sets.
@@ -84,9 +84,9 @@ var imagenetteClasses = map[string]string{
 }
 
 // opener opens an archive that is fetched first.
-func opener(f fetch.File) func(context.Context, Options) (source, []entry, []Finding, error) {
+func opener(f *fetch.File) func(context.Context, Options) (source, []entry, []Finding, error) {
 	return func(ctx context.Context, o Options) (source, []entry, []Finding, error) {
-		path, err := fetch.Get(ctx, f, o.FetchProgress)
+		path, err := fetch.Get(ctx, *f, o.FetchProgress)
 		if err != nil {
 			return nil, nil, nil, err
 		}

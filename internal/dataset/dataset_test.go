@@ -423,11 +423,11 @@ func TestNothingOfTheUsersChanges(t *testing.T) {
 }
 
 func TestLocations(t *testing.T) {
-	root := tree(t, map[string]string{"flowers/a/1.png": "", "file.txt": "text"})
+	root := tree(t, map[string]string{"flowers/a/1.png": "", "file.dat": "text"})
 	for location, want := range map[string]string{
 		filepath.Join(root, "flower"):   "did you mean",
 		"hotdgo":                        "hotdog (built in)",
-		filepath.Join(root, "file.txt"): "no .zip",
+		filepath.Join(root, "file.dat"): "no .zip",
 		"nowhere/at/all":                "built-in set",
 	} {
 		if _, err := open(t, location, Options{}); err == nil || !strings.Contains(err.Error(), want) {

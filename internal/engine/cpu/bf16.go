@@ -47,10 +47,10 @@ func wideNodes(g *graph.Graph) []bool {
 	return wide
 }
 
-// halves reports whether a network can be stored in bfloat16: there are kernels for all
+// Halves reports whether a network can be stored in bfloat16: there are kernels for all
 // its operations, and those of several inputs find them of the types they read. Others
 // stay float32.
-func halves(g *graph.Graph) bool {
+func Halves(g *graph.Graph) bool {
 	wide := wideNodes(g)
 	for i := range g.Nodes {
 		n := &g.Nodes[i]

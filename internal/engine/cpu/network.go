@@ -57,6 +57,9 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
+// BF16 reports whether it computes in bfloat16 what can be.
+func (e *Engine) BF16() bool { return e.bf16 }
+
 // Device is, for example, "cpu avx512 bf16, 2 threads".
 func (e *Engine) Device() string {
 	name := e.set.Name
@@ -169,7 +172,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
 	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
-	if e.bf16 && halves(g) {
+	if e.bf16 && Halves(g) {
 		net.rows, net.value = halfOf(e.set), 2
 	}
 	rowTaps := func(node int) bool { return g.Nodes[node].In[0] == 0 }
