@@ -9,8 +9,8 @@ import (
 	"graft/internal/graph"
 )
 
-// A Precision says what convolutions multiply in. Weights, statistics, gradients and
-// sums are float32 in all of them.
+// A Precision says what activations and their gradients are stored in and what convolutions
+// multiply in. Weights and their gradients, statistics and sums are float32 in all of them.
 type Precision string
 
 const (
