@@ -28,7 +28,7 @@ type Found struct {
 func (m *Model) Open(ctx context.Context, asked string, progress func(file string, done, total int64)) (f *Found, ok bool, err error) {
 	repo, ok := strings.CutPrefix(asked, "hf:")
 	info, e := os.Stat(asked)
-	folder := !ok && e == nil && info.IsDir()
+	folder := !ok && asked != "auto" && asked != "none" && e == nil && info.IsDir()
 	if !ok && !folder {
 		return nil, false, nil
 	}

@@ -162,3 +162,20 @@ func TestHuggingFace(t *testing.T) {
 		t.Errorf("an unreachable server gives %v", err)
 	}
 }
+
+// TestFolderCalledAuto: auto and none name no folder, whatever lies beside.
+func TestFolderCalledAuto(t *testing.T) {
+	t.Chdir(t.TempDir())
+	m, err := model.Find("squeezenet1_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"auto", "none"} {
+		if err := os.Mkdir(asked, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := m.Open(context.Background(), asked, nil); ok || err != nil {
+			t.Errorf("--weights %s: found %v, error %v", asked, ok, err)
+		}
+	}
+}
