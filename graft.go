@@ -159,6 +159,9 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 	if s.headAlone != nil {
 		run.HeadAcc = Float(s.headAlone.Accuracy)
 	}
+	if err == nil && run.BestEpoch > 0 {
+		s.finish(ctx, run)
+	}
 	end := run.metrics()
 	end.Failed = err != nil
 	if e := s.dir.WriteDone(end); err == nil {
@@ -189,6 +192,11 @@ func (s *session) keep(e train.Epoch, state *train.State) error {
 	if e.Best {
 		if err := s.dir.WriteBest(m); err != nil {
 			return err
+		}
+		if state.Answers != nil {
+			if err := s.dir.WritePredictions(s.predictions(state.Answers)); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.dir.WriteLast(m); err != nil {

@@ -71,7 +71,7 @@ func TestKilledRunResumes(t *testing.T) {
 			if !strings.Contains(out, "resumed in epoch") || strings.Contains(out, "refused") != c.damage {
 				t.Errorf("it says:\n%s", out)
 			}
-			for _, f := range []string{"model.safetensors", "best.safetensors"} {
+			for _, f := range []string{"model.safetensors", "best.safetensors", "predictions.jsonl"} {
 				a, err := os.ReadFile(filepath.Join(dir, whole, f))
 				if err != nil {
 					t.Fatal(err)

@@ -23,9 +23,9 @@ type Result struct {
 	Confusion [][]int // Confusion[label][predicted]
 }
 
-// A Visit is called for each batch with its probabilities, b.N x classes; the
-// slice is used again for the next batch.
-type Visit func(b *dataset.Batch, probs []float32) error
+// A Visit is called for each batch with its logits, b.N x classes; the slice is used
+// again for the next batch.
+type Visit func(b *dataset.Batch, logits []float32) error
 
 // Run infers every batch with net, which was compiled for classes classes.
 // visit may be nil. A cancelled context ends it between two batches.
@@ -60,7 +60,6 @@ func Run(ctx context.Context, net engine.Network, classes int, batches iter.Seq2
 			if best == label {
 				correct++
 			}
-			Softmax(row)
 		}
 		r.N += b.N
 		if visit != nil {

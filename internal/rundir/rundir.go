@@ -6,6 +6,7 @@
 //	split.json          which picture is in which split, where graft made the split
 //	best.safetensors    the model of the best epoch
 //	model.safetensors   the model of the last epoch
+//	predictions.jsonl   the best model's answers on the validation and test pictures
 //	curves.png          loss and accuracy over the epochs
 //	checkpoint/         all that training needs to go on, the newest two
 //
@@ -36,7 +37,7 @@ const (
 )
 
 // ours are the names that --force may remove.
-var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, CurvesFile}
+var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, PredictionsFile, CurvesFile}
 
 // A Dir is the directory of a run that is being written.
 type Dir struct {

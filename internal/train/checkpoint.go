@@ -13,7 +13,21 @@ type State struct {
 	Params [][]float32
 	Epoch  int // finished epochs
 	Steps  int // updates
+	// Answers are what the network said of the pictures that judged the epoch: validation's,
+	// then test's. Nil where there are more than answersLimit values of them.
+	Answers []Answer
 }
+
+// An Answer is what the network said of a held-out picture.
+type Answer struct {
+	Part   Phase // Validating or Testing
+	Sample int   // its place in the part's list
+	Class  int
+	Logits []float32
+}
+
+// answersLimit is the most logits that are kept of an evaluation: 80 MB.
+const answersLimit = 20 << 20
 
 // Capture reads the state of net.
 func Capture(net engine.Network, g *graph.Graph, epoch, steps int) *State {

@@ -13,6 +13,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"graft/internal/dataset"
@@ -100,6 +101,7 @@ type run struct {
 	saved    time.Time     // the last checkpoint
 	judging  time.Duration // what the last evaluation took
 	images   int           // trained on, over all epochs
+	answers  []Answer      // of the last evaluation
 	busy     time.Duration // spent in training steps, waits for data included
 }
 
@@ -236,6 +238,7 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 		defer r.Net.Swap()
 	}
 	var err error
+	r.answers = nil
 	if r.Val != nil {
 		if e.Val, err = r.evaluate(ctx, Validating, r.Val, e.Epoch); err != nil {
 			return err
@@ -252,7 +255,9 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 	e.Best = e.better(r.at.Best)
 	r.judging = time.Since(started)
 	if r.Keep != nil {
-		return r.Keep(*e, Capture(r.Net, r.Whole, e.Epoch, r.at.Steps+r.at.Step))
+		state := Capture(r.Net, r.Whole, e.Epoch, r.at.Steps+r.at.Step)
+		state.Answers = r.answers
+		return r.Keep(*e, state)
 	}
 	return nil
 }
@@ -418,8 +423,13 @@ func weight(b *dataset.Batch, soft *engine.Soft) (sum float64) {
 func (r *run) evaluate(ctx context.Context, phase Phase, s *Source, epoch int) (*Score, error) {
 	started := time.Now()
 	seen := 0
-	res, err := eval.Run(ctx, r.Net, r.Graph.Classes(), s.Batches(ctx, 0, 0), func(b *dataset.Batch, _ []float32) error {
+	classes := r.Graph.Classes()
+	keep := r.heldOut()*classes <= answersLimit
+	res, err := eval.Run(ctx, r.Net, classes, s.Batches(ctx, 0, 0), func(b *dataset.Batch, logits []float32) error {
 		seen += b.N
+		for i := 0; keep && i < b.N; i++ {
+			r.answers = append(r.answers, Answer{phase, b.Index[i], int(b.Labels[i]), slices.Clone(logits[i*classes : (i+1)*classes])})
+		}
 		if r.ticker.due() || seen == s.Images {
 			r.Emit(Progress{Phase: phase, Epoch: epoch, Epochs: r.Epochs, Images: seen, TotalImages: s.Images,
 				ImagesPerSec: perSecond(seen, time.Since(started))})
@@ -430,6 +440,15 @@ func (r *run) evaluate(ctx context.Context, phase Phase, s *Source, epoch int) (
 		return nil, err
 	}
 	return &Score{Loss: res.Loss, Accuracy: res.Accuracy, N: res.N}, nil
+}
+
+// heldOut is the number of pictures that judge an epoch.
+func (r *run) heldOut() int {
+	n := r.Test.Images
+	if r.Val != nil {
+		n += r.Val.Images
+	}
+	return n
 }
 
 // dropoutSeed gives every step of every run its own draws.
