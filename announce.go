@@ -88,7 +88,7 @@ func (s *session) announce(sentence, loss string, threads int) {
 	c, r, d := &s.c, s.recipe, s.data
 	r.Phases = nil // those that are left
 	for _, p := range s.stages {
-		if p.name != "" {
+		if p.name != "" && !p.added {
 			r.Phases = append(r.Phases, p.phased)
 		}
 	}

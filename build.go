@@ -27,13 +27,14 @@ func (s *session) build(ctx context.Context) (err error) {
 	if _, err := s.classWeights(); err != nil {
 		return err
 	}
+	if s.stages, err = s.phases(); err != nil {
+		return err
+	}
+	s.stages = append(s.stages, s.extensions()...)
 	if s.resumes != "" {
 		if err := s.findCheckpoint(); err != nil {
 			return err
 		}
-	}
-	if s.stages, err = s.phases(); err != nil {
-		return err
 	}
 	for i := range s.stages { // a cap too small for any of them is said before weights are fetched
 		p := s.stages[len(s.stages)-1-i]

@@ -59,10 +59,12 @@ type session struct {
 	begun     [][]float32 // the parameters that training began with, for L2-SP
 	resumes   string      // the run to go on with, "" for a new one
 	resume    *train.Checkpoint
-	frozen    []bool       // by parameter
-	headAlone *train.Score // of recipe fast
-	part      int          // pictures that go through the network at once
-	images    int          // bytes left for decoded pictures under a cap
+	extended  []train.Extension // after the recipe's phases
+	extends   bool              // the last of them is new
+	frozen    []bool            // by parameter
+	headAlone *train.Score      // of recipe fast
+	part      int               // pictures that go through the network at once
+	images    int               // bytes left for decoded pictures under a cap
 	dir       *rundir.Dir
 }
 

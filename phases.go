@@ -31,6 +31,7 @@ type phase struct {
 	recipe train.Recipe
 	images int // the most training pictures of an epoch, 0 for all
 	phased train.Phased
+	added  bool // it extends the run
 }
 
 // phases are those of the run's recipe. What --freeze names is frozen in all of them;
@@ -242,14 +243,14 @@ type Keeping struct{ Done, Total int }
 // run trains the phases one after another.
 func (s *session) run(ctx context.Context) (train.Done, error) {
 	var all train.Done
-	epochs := 0
-	for _, p := range s.stages {
-		epochs += p.recipe.Epochs
-	}
-	first := 0
+	first, epochs := 0, 0
 	if s.resume != nil {
 		first, all.At = s.resume.Position.Phase, s.resume.Position
+		epochs = all.At.Started
 		all.Last, all.Best, s.headAlone = all.At.Last, all.At.Best, all.At.Head
+	}
+	for _, p := range s.stages[first:] {
+		epochs += p.recipe.Epochs
 	}
 	for i := first; i < len(s.stages); i++ {
 		p := s.stages[i]

@@ -25,7 +25,7 @@ func Resume(ctx context.Context, c ResumeConfig) (*Run, error) {
 		return nil, err
 	}
 	if rundir.Finished(c.Run) {
-		return nil, fmt.Errorf("%s is finished: graft train DATA --from %s begins a new run with its model", c.Run, c.Run)
+		return nil, fmt.Errorf("%s is finished: graft extend %s --epochs N goes on with it, graft train DATA --from %s begins a new run with its model", c.Run, c.Run, c.Run)
 	}
 	return s.begin(ctx)
 }
@@ -43,7 +43,7 @@ func resumed(c ResumeConfig) (*session, error) {
 	if err := json.Unmarshal(old.Call, &s.c); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Run, err)
 	}
-	s.c.Out, s.c.Events = c.Run, c.Events
+	s.c.Out, s.c.Events, s.extended = c.Run, c.Events, old.Extended
 	return s, nil
 }
 
@@ -57,7 +57,7 @@ func (s *session) findCheckpoint() error {
 		s.c.Events(Warning{"a checkpoint is refused, the one before it is used: " + r})
 	}
 	s.resume = c
-	return nil
+	return s.goOn()
 }
 
 // reopen goes on in the run's directory.
@@ -77,6 +77,9 @@ func (s *session) reopen() error {
 	s.origin = was.Weights
 	_, sentence := s.data.ChosenOn()
 	s.announce(sentence, was.Settings.Loss, was.Settings.Threads)
+	if s.extends {
+		return s.extend()
+	}
 	at := s.resume.Position
 	s.c.Events(Resuming{Epoch: at.Finished + 1, Batches: at.Batches})
 	return nil

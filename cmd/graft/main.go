@@ -81,7 +81,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see graft %s --help)", err, c.Name())}
 	})
-	root.AddCommand(newTrain(), newResume(), newRecipe(), newDemo(), newEval(), newPredict(), newShow(), newCheck(), newModels(), newPlan(), newBench(), newVersion(), newHelpJSON())
+	root.AddCommand(newTrain(), newResume(), newExtend(), newRecipe(), newDemo(), newEval(), newPredict(), newShow(), newCheck(), newModels(), newPlan(), newBench(), newVersion(), newHelpJSON())
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}

@@ -68,6 +68,10 @@ func (r *report) event(e graft.Event) {
 		r.line("stopped after epoch %d: %s", e.Epoch, e.Why)
 	case graft.Resuming:
 		r.line("resumed in epoch %d, after %d batches of it", e.Epoch, e.Batches)
+	case graft.Extending:
+		r.line("extended  by %d epochs after epoch %d; schedule %s anew, its rate begins at %g, output layer %g; the optimiser's state stays",
+			e.Epochs, e.After, e.Schedule, e.Rate, e.HeadRate)
+		r.line("")
 	case graft.Plan:
 		r.plan(e)
 	case graft.Epoch:

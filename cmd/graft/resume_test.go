@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,35 +15,7 @@ import (
 // TestKilledRunResumes kills runs of every family with SIGKILL at some checkpoint, resumes
 // them, and holds their files against an uninterrupted run's.
 func TestKilledRunResumes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no SIGKILL")
-	}
-	dir := t.TempDir()
-	if err := writePhotos(filepath.Join(dir, "photos")); err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(dir, "graft") // testscript runs the command that the program is called
-	if err := os.Symlink(self, bin); err != nil {
-		t.Fatal(err)
-	}
-	graft := func(args ...string) *exec.Cmd {
-		c := exec.Command(bin, args...)
-		c.Dir = dir
-		c.Env = append(os.Environ(), "GRAFT_CACHE="+filepath.Join(dir, "cache"))
-		return c
-	}
-	mustRun := func(t *testing.T, args ...string) string {
-		t.Helper()
-		out, err := graft(args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("graft %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return string(out)
-	}
+	g := newRunner(t)
 	for i, c := range []struct {
 		name   string
 		flags  string
@@ -62,33 +35,80 @@ func TestKilledRunResumes(t *testing.T) {
 			}
 			args := append([]string{"train", "photos", "--batch", "6", "--checkpoint", "1ns"}, strings.Fields(c.flags)...)
 			whole, killed := "whole "+c.name, "killed "+c.name
-			mustRun(t, append(args, "--out", whole)...)
-			kill(t, graft(append(args, "--out", killed)...), filepath.Join(dir, killed), c.kill)
+			g.run(t, append(args, "--out", whole)...)
+			kill(t, g.command(append(args, "--out", killed)...), g.path(killed), c.kill)
 			if c.damage {
-				damage(t, filepath.Join(dir, killed))
+				damage(t, g.path(killed))
 			}
-			out := mustRun(t, "resume", killed)
+			out := g.run(t, "resume", killed)
 			if !strings.Contains(out, "resumed in epoch") || strings.Contains(out, "refused") != c.damage {
 				t.Errorf("it says:\n%s", out)
 			}
-			for _, f := range []string{"model.safetensors", "best.safetensors", "predictions.jsonl"} {
-				a, err := os.ReadFile(filepath.Join(dir, whole, f))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if b, err := os.ReadFile(filepath.Join(dir, killed, f)); err != nil || !bytes.Equal(a, b) {
-					t.Errorf("%s differs from the uninterrupted run's (%v)", f, err)
-				}
-			}
-			a, _ := os.ReadFile(filepath.Join(dir, whole, "metrics.jsonl"))
-			b, _ := os.ReadFile(filepath.Join(dir, killed, "metrics.jsonl"))
-			if n, m := bytes.Count(a, []byte("\n")), bytes.Count(b, []byte("\n")); n != m {
-				t.Errorf("%d lines of metrics, uninterrupted %d", m, n)
-			}
-			if out, err := graft("resume", killed).CombinedOutput(); err == nil || !strings.Contains(string(out), "is finished") {
+			g.same(t, whole, killed)
+			if out, err := g.command("resume", killed).CombinedOutput(); err == nil || !strings.Contains(string(out), "is finished") {
 				t.Errorf("a finished run was resumed: %s", out)
 			}
 		})
+	}
+}
+
+// A runner runs this program in a folder that has photographs.
+type runner struct{ dir, bin string }
+
+func newRunner(t *testing.T) *runner {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no SIGKILL")
+	}
+	g := &runner{dir: t.TempDir()}
+	if err := writePhotos(g.path("photos")); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.bin = g.path("graft") // testscript runs the command that the program is called
+	if err := os.Symlink(self, g.bin); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func (g *runner) path(name string) string { return filepath.Join(g.dir, name) }
+
+func (g *runner) command(args ...string) *exec.Cmd {
+	c := exec.Command(g.bin, args...)
+	c.Dir = g.dir
+	c.Env = append(os.Environ(), "GRAFT_CACHE="+g.path("cache"))
+	return c
+}
+
+func (g *runner) run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := g.command(args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("graft %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// same holds a run's models and the length of its metrics against another's.
+func (g *runner) same(t *testing.T, whole, other string) {
+	t.Helper()
+	for _, f := range []string{"model.safetensors", "best.safetensors", "predictions.jsonl"} {
+		a, err := os.ReadFile(filepath.Join(g.path(whole), f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(g.path(other), f)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs from the uninterrupted run's (%v)", f, err)
+		}
+	}
+	a, _ := os.ReadFile(filepath.Join(g.path(whole), "metrics.jsonl"))
+	b, _ := os.ReadFile(filepath.Join(g.path(other), "metrics.jsonl"))
+	if n, m := bytes.Count(a, []byte("\n")), bytes.Count(b, []byte("\n")); n != m {
+		t.Errorf("%d lines of metrics, uninterrupted %d", m, n)
 	}
 }
 
@@ -98,8 +118,14 @@ func checkpoints(run string) []string {
 	return names
 }
 
+// number is that of a checkpoint.
+func number(name string) int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(name), ".sha256"))
+	return n
+}
+
 // kill starts c and kills it when its run has a checkpoint of that number.
-func kill(t *testing.T, c *exec.Cmd, run string, number int) {
+func kill(t *testing.T, c *exec.Cmd, run string, want int) {
 	t.Helper()
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -110,11 +136,7 @@ func kill(t *testing.T, c *exec.Cmd, run string, number int) {
 	go func() { done <- c.Wait() }()
 	for {
 		if names := checkpoints(run); len(names) > 0 {
-			var n int
-			for _, d := range strings.TrimSuffix(filepath.Base(names[len(names)-1]), ".sha256") {
-				n = 10*n + int(d-'0')
-			}
-			if n >= number {
+			if number(names[len(names)-1]) >= want {
 				break
 			}
 		}

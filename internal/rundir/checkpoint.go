@@ -212,11 +212,6 @@ func Reopen(path string, finished int) (*Dir, error) {
 
 // Finished reports whether a run ended by itself.
 func Finished(path string) bool {
-	text, err := os.ReadFile(filepath.Join(path, MetricsFile))
-	if err != nil {
-		return false
-	}
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	var d Done
-	return json.Unmarshal(lines[len(lines)-1], &d) == nil && d.Event == "done" && !d.Interrupted && !d.Failed
+	_, d, err := ReadMetrics(path)
+	return err == nil && d != nil && !d.Interrupted && !d.Failed
 }

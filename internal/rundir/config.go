@@ -27,6 +27,8 @@ type Config struct {
 	// run is resumed.
 	Full train.Recipe    `json:"full_recipe"`
 	Call json.RawMessage `json:"call,omitempty"`
+	// Extended are the epochs that were added to the recipe's.
+	Extended []train.Extension `json:"extended,omitempty"`
 }
 
 // Weights says where training began.

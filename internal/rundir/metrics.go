@@ -1,6 +1,13 @@
 package rundir
 
-import "math"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+)
 
 // An Epoch is a line of metrics.jsonl.
 type Epoch struct {
@@ -39,4 +46,31 @@ func Round(v float64) float64 {
 	}
 	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
 	return math.Round(v*scale) / scale
+}
+
+// ReadMetrics returns a run's epochs, and its end where it has one: nil else.
+func ReadMetrics(run string) ([]Epoch, *Done, error) {
+	path := filepath.Join(run, MetricsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var epochs []Epoch
+	var end *Done
+	for line := range bytes.Lines(text) {
+		var e Epoch
+		err := json.Unmarshal(line, &e)
+		switch {
+		case err != nil:
+		case e.Event == "epoch":
+			epochs, end = append(epochs, e), nil
+		case e.Event == "done":
+			end = new(Done)
+			err = json.Unmarshal(line, end)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return epochs, end, nil
 }

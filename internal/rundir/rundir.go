@@ -133,6 +133,10 @@ func (d *Dir) writeMetric(v any) error {
 		return err
 	}
 	d.metrics = append(d.metrics, line)
+	return d.writeMetrics()
+}
+
+func (d *Dir) writeMetrics() error {
 	return writeFile(d.file(MetricsFile), func(w io.Writer) error {
 		for _, m := range d.metrics {
 			if _, err := fmt.Fprintf(w, "%s\n", m); err != nil {

@@ -64,8 +64,9 @@ type Position struct {
 	Loss     float64       `json:"loss"`     // summed over them
 	Correct  int           `json:"correct"`
 	Images   int           `json:"images"`
-	Step     int           `json:"step"`  // updates in the phase
-	Steps    int           `json:"steps"` // updates before the phase
+	Step     int           `json:"step"`              // updates in the phase
+	Steps    int           `json:"steps"`             // updates before the phase
+	Updates  int           `json:"updates,omitempty"` // of them, those that the optimiser's state has seen
 	Spent    time.Duration `json:"spent"`
 	Plateau  Plateau       `json:"plateau"`
 	Best     *Epoch        `json:"best"`

@@ -163,7 +163,7 @@ func newRun(job Job) *run {
 	if r.schedule == nil {
 		r.schedule = c.schedule(perEpoch)
 	}
-	r.at.Started, r.at.Step, r.at.Batches, r.at.Plateau, r.at.Over = r.at.Finished, 0, 0, Plateau{}, ""
+	r.at.Started, r.at.Step, r.at.Batches, r.at.Updates, r.at.Plateau, r.at.Over = r.at.Finished, 0, 0, 0, Plateau{}, ""
 	if job.Resume != nil {
 		r.restore(job.Resume)
 	} else if c.EMA != 0 {
@@ -393,8 +393,8 @@ func (r *run) trainStep(b *dataset.Batch, rate float64, epoch int) (engine.Resul
 	if c := r.Recipe.Clip; c > 0 {
 		u.Scale = float32(min(1, c/(r.Net.GradientNorm()+1e-6)))
 	}
-	u.Step = r.at.Step + 1
-	u.Average = float32(averageDecay(r.Recipe.EMA, r.at.Step))
+	u.Step = r.at.Updates + r.at.Step + 1
+	u.Average = float32(averageDecay(r.Recipe.EMA, r.at.Updates+r.at.Step))
 	r.Net.Update(*u)
 	return res, nil
 }
