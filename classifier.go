@@ -43,6 +43,8 @@ type Prediction struct {
 	Label string
 	Prob  float64
 	TopK  []LabelProb // all classes, the most probable first
+	// Logits are what the network said, in the order of the classes.
+	Logits []float32
 }
 
 // A LabelProb is a class and its probability.
@@ -171,37 +173,18 @@ func (c *Classifier) PredictFile(ctx context.Context, path string) (Prediction, 
 }
 
 func (c *Classifier) predict(ctx context.Context, pics []*transform.Picture) ([]Prediction, error) {
-	ready := make([]*transform.Picture, len(pics))
+	inputs := make([]*Input, len(pics))
 	for i, p := range pics {
-		ready[i] = c.pre.Eval(p)
+		inputs[i] = &Input{pic: c.pre.Eval(p)}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var answers []Prediction
-	size := c.graph.Input().Len()
-	for len(ready) > 0 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(len(ready), c.batch)
-		for i, p := range ready[:n] {
-			c.pre.Normalize(c.x[i*size:(i+1)*size], p)
-		}
-		if err := c.net.Infer(c.x, n, c.out); err != nil {
-			return nil, err
-		}
-		for i := range n {
-			row := c.out[i*len(c.Classes) : (i+1)*len(c.Classes)]
-			eval.Softmax(row)
-			answers = append(answers, c.answer(row))
-		}
-		ready = ready[n:]
-	}
-	return answers, nil
+	return c.PredictInputs(ctx, inputs...)
 }
 
-func (c *Classifier) answer(probs []float32) Prediction {
-	p := Prediction{}
+// answer makes a row of logits a prediction.
+func (c *Classifier) answer(logits []float32) Prediction {
+	p := Prediction{Logits: slices.Clone(logits)}
+	probs := slices.Clone(logits)
+	eval.Softmax(probs)
 	for i, v := range probs {
 		p.TopK = append(p.TopK, LabelProb{c.Classes[i], float64(v)})
 	}
