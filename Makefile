@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: build test race lint generate cross arm64 python-check peer demo lite0
+.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -50,3 +50,16 @@ peer:
 
 demo:
 	go run ./cmd/graft demo
+
+# The archives of a release and their sums, into dist/: the same bytes from the same commit.
+VERSION = $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' config.go)
+release:
+	rm -rf dist && mkdir dist
+	for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
+	  os=$${target%/*}; arch=$${target#*/}; name=graft_$(VERSION)_$${os}_$$arch; program=graft; [ $$os = windows ] && program=graft.exe; \
+	  mkdir dist/$$name && cp LICENSE NOTICE README.md CHANGELOG.md dist/$$name/ && \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags "-s -w" -o dist/$$name/$$program ./cmd/graft && \
+	  tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$$(git log -1 --format=%ct)" -c $$name | gzip -n >dist/$$name.tar.gz && \
+	  rm -r dist/$$name || exit 1; \
+	done
+	cd dist && sha256sum *.tar.gz >SHA256SUMS && cat SHA256SUMS

@@ -36,6 +36,8 @@ bench --layers
          also before_ms and ratio (the earlier time over this one) in layers, ratio of the whole step
 plan     {"model":M,"batch":64,"part":22,"parts":3,"arena":B,"kept":B,"weights":B,"gradients":B,"momentum":B,"scratch":B,"total":B,
          "loading":B,"tensors":[{"name":N,"node":L,"shape":[56,56,64],"bytes":B,"first":3,"last":200,"place":0,"kept":true},...]}; in bytes
+doctor   {"what":"memory","health":"ok","found":"12.0 GB free","advice":A}; health: ok, note, bad; what: processor, speed, memory, cache, cache disk,
+         weights, runs disk, network
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.`,
 	}

@@ -78,13 +78,29 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (see graft %s --help)", err, c.Name())}
-	})
-	root.AddCommand(newTrain(), newResume(), newExtend(), newRecipe(), newDemo(), newEval(), newPredict(), newShow(), newCheck(), newModels(), newPlan(), newBench(), newVersion(), newHelpJSON())
+	root.SetFlagErrorFunc(flagError)
+	addConfig(root)
+	root.AddCommand(
+		newTrain(),
+		newResume(),
+		newExtend(),
+		newRecipe(),
+		newDemo(),
+		newEval(),
+		newPredict(),
+		newShow(),
+		newCheck(),
+		newModels(),
+		newPlan(),
+		newBench(),
+		newDoctor(),
+		newVersion(),
+		newHelpJSON(),
+	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
+	complete(root)
 	return root
 }
 

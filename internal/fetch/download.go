@@ -116,3 +116,20 @@ func versionOf(r *http.Response) string {
 	}
 	return r.Header.Get("Last-Modified")
 }
+
+// Reach asks an address for its head: nil if a file could be fetched from there.
+func Reach(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}

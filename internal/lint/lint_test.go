@@ -18,7 +18,7 @@ const root = "../.."
 // layers are the packages in the order data moves. A package may import those
 // of earlier layers and of its own.
 var layers = [][]string{
-	{"internal/fetch", "internal/jpeg", "internal/transform", "internal/graph"},
+	{"internal/fetch", "internal/jpeg", "internal/transform", "internal/graph", "internal/spelling"},
 	{"internal/likeness"},
 	{"internal/weights", "internal/dataset", "internal/model"},
 	{"internal/check"},

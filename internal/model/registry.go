@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"graft/internal/spelling"
+
 	"graft/internal/fetch"
 	"graft/internal/graph"
 	"graft/internal/transform"
@@ -57,7 +59,7 @@ func Find(name string) (*Model, error) {
 	for _, m := range registry {
 		names = append(names, m.Name)
 	}
-	return nil, fmt.Errorf("no model is called %q; there are %s (see graft models)", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("no model is called %q%s; there are %s (see graft models)", name, spelling.Suggestion(name, names), strings.Join(names, ", "))
 }
 
 // Default is the weights that "auto" stands for, or nil where there are none.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"graft/internal/spelling"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -19,7 +21,7 @@ func RecipeNames() []string { return []string{"auto", "plain", "fast", "d2l", "s
 func RecipeText(name string) (string, error) {
 	text, err := recipeFiles.ReadFile("recipes/" + name + ".toml")
 	if err != nil {
-		return "", fmt.Errorf("no recipe is called %q; there are %s", name, strings.Join(RecipeNames(), ", "))
+		return "", fmt.Errorf("no recipe is called %q%s; there are %s", name, spelling.Suggestion(name, RecipeNames()), strings.Join(RecipeNames(), ", "))
 	}
 	return string(text), nil
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package graft
+
+// memoryFree is 0: unknown.
+func memoryFree() (free int64, limited bool) { return 0, false }
