@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
@@ -34,7 +35,8 @@ type Run struct {
 	TestAcc      float64 // of the last epoch, as the next three
 	TrainAcc     float64 // running, over augmented batches
 	Loss         float64
-	ImagesPerSec float64 // of training steps, waits for data included
+	ImagesPerSec float64       // of training steps, waits for data included
+	Took         time.Duration // training and judging, earlier processes' share included
 	Interrupted  bool
 	HeadAcc      *float64 // recipe fast: of the output layer alone, on the untouched body's features
 }
@@ -152,8 +154,12 @@ func (s *session) prepare(ctx context.Context) (err error) {
 
 func (s *session) train(ctx context.Context) (*Run, error) {
 	defer limitHeap(s.c.Memory, s.net.Bytes())()
+	started := time.Now()
+	if s.resume != nil {
+		started = started.Add(-s.resume.Position.Spent)
+	}
 	done, err := s.run(ctx)
-	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted}
+	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted, Took: time.Since(started)}
 	if done.Last != nil {
 		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
 		run.BestEpoch, run.BestTestAcc, run.TestPictures = done.Best.Epoch, done.Best.Test.Accuracy, done.Best.Test.N
@@ -180,7 +186,7 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 
 func (r *Run) metrics() rundir.Done {
 	d := rundir.Done{Event: "done", Run: r.Dir, BestEpoch: r.BestEpoch, BestTestAcc: rundir.Round(r.BestTestAcc), TestAcc: rundir.Round(r.TestAcc),
-		TrainAcc: rundir.Round(r.TrainAcc), Loss: rundir.Round(r.Loss), ImagesPerSec: rundir.Round(r.ImagesPerSec), Interrupted: r.Interrupted}
+		TrainAcc: rundir.Round(r.TrainAcc), Loss: rundir.Round(r.Loss), ImagesPerSec: rundir.Round(r.ImagesPerSec), Seconds: rundir.Round(r.Took.Seconds()), Interrupted: r.Interrupted}
 	if r.HeadAcc != nil {
 		d.HeadAcc = Float(rundir.Round(*r.HeadAcc))
 	}

@@ -15,6 +15,10 @@ train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"i
          {"event":"done","run":DIR,"best_epoch":3,"best_test_acc":0.86,"test_acc":0.85,"train_acc":0.9,"loss":0.2,"img_s":40.1}
          train_acc is running, over augmented batches; img_s counts training steps, waits for data included;
          "interrupted":true after Ctrl-C; "head_acc" of --recipe fast is the output layer's alone
+         seconds is training and judging, earlier processes' share included
+compare  {"runs":[{"run":R,"model":M,"recipe":N,"data":D,"seed":0,"train":270,"epochs":8,"best_epoch":5,"accuracy":0.9,"interval":[0.86,0.94],"n":200,
+         "part":"test","best_chosen_on":"val","seconds":30.2,"img_s":250}],"pairs":[{"a":R,"b":R,"comparable":true,"n":200,"both":170,"only_a":5,"only_b":9,
+         "neither":16,"p":0.42,"p_adjusted":0.42,"difference":0.02,"verdict":TEXT}],"curves":F}; difference is b's accuracy less a's; "why" where not comparable
 predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
          {"path":P,"error":E}; the rest go on, and the exit code is 1
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}

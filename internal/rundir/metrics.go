@@ -34,6 +34,7 @@ type Done struct {
 	TrainAcc     float64  `json:"train_acc"`
 	Loss         float64  `json:"loss"`
 	ImagesPerSec float64  `json:"img_s"`
+	Seconds      float64  `json:"seconds"` // of training and judging, earlier processes' included
 	Interrupted  bool     `json:"interrupted,omitempty"`
 	Failed       bool     `json:"failed,omitempty"`   // an error ended it
 	HeadAcc      *float64 `json:"head_acc,omitempty"` // recipe fast: the output layer alone
