@@ -84,6 +84,7 @@ func newRoot() *cobra.Command {
 		newTrain(),
 		newResume(),
 		newExtend(),
+		newCompare(),
 		newRecipe(),
 		newDemo(),
 		newEval(),
