@@ -68,6 +68,7 @@ type session struct {
 	part      int               // pictures that go through the network at once
 	images    int               // bytes left for decoded pictures under a cap
 	dir       *rundir.Dir
+	live      *live
 }
 
 // Train fine-tunes a model and writes a run directory. A cancelled context ends
@@ -158,7 +159,12 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 	if s.resume != nil {
 		started = started.Add(-s.resume.Position.Spent)
 	}
+	ctx, endTelling := s.tell(ctx)
+	defer endTelling()
 	done, err := s.run(ctx)
+	if s.live.asked() {
+		s.c.Events(Warning{"the run was asked to stop"})
+	}
 	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted, Took: time.Since(started)}
 	if done.Last != nil {
 		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
@@ -210,13 +216,16 @@ func (s *session) keep(e train.Epoch, state *train.State) error {
 	if err := s.dir.WriteLast(m); err != nil {
 		return err
 	}
+	if err := s.live.epoch(e, state.Answers); err != nil {
+		return err
+	}
 	return s.dir.WriteEpoch(EpochMetrics(e))
 }
 
 // EpochMetrics is an epoch as metrics.jsonl and --json have it.
 func EpochMetrics(e Epoch) rundir.Epoch {
 	m := rundir.Epoch{Event: "epoch", Epoch: e.Epoch, Loss: rundir.Round(e.Loss), TrainAcc: rundir.Round(e.TrainAcc), TestAcc: rundir.Round(e.Test.Accuracy),
-		TestLoss: rundir.Round(e.Test.Loss), LR: e.Rate, ImagesPerSec: rundir.Round(e.ImagesPerSec), Best: e.Best}
+		TestLoss: rundir.Round(e.Test.Loss), LR: e.Rate, ImagesPerSec: rundir.Round(e.ImagesPerSec), Best: e.Best, Seconds: rundir.Round(e.Spent.Seconds())}
 	if e.Val != nil {
 		m.ValAcc, m.ValLoss = Float(rundir.Round(e.Val.Accuracy)), Float(rundir.Round(e.Val.Loss))
 	}

@@ -310,6 +310,11 @@ func (s *session) phase(ctx context.Context, p phase, before train.Done, epochs 
 	if p.name != "" {
 		s.c.Events(Phase{Name: p.name, Epochs: p.recipe.Epochs, Kept: kept})
 	}
+	finished := 0
+	if s.resume != nil {
+		finished = before.At.Finished - before.At.Started
+	}
+	s.live.phase(p.name, p.recipe.Epochs-finished, len(s.stages)-1-before.At.Phase)
 	learn, val, test, end, err := s.sources(ctx, p.images)
 	defer end()
 	if err != nil {
@@ -324,7 +329,7 @@ func (s *session) phase(ctx context.Context, p phase, before train.Done, epochs 
 		return train.Done{}, err
 	}
 	job := train.Job{Net: s.net, Graph: s.learns, Whole: s.graph, Recipe: p.recipe, Seed: s.c.Seed, Part: s.part, Frozen: s.frozen, Train: learn, Val: val, Test: test,
-		At: before.At, Epochs: epochs, Resume: s.resume, Begun: s.begun, Weights: weights, Pixels: s.lower == nil, Keep: s.keep}
+		At: before.At, Epochs: epochs, Resume: s.resume, Begun: s.begun, Weights: weights, Pixels: s.lower == nil, Keep: s.keep, Stepped: s.live.step}
 	job.At.Best, job.At.Last = before.Best, before.Last
 	if s.c.Checkpoint >= 0 {
 		job.Save, job.Interval = s.save, cmp.Or(s.c.Checkpoint, 5*time.Minute)

@@ -186,6 +186,9 @@ func Reopen(path string, finished int) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{Path: path, Config: c}
+	if err := errors.Join(d.EndLive(), d.reopenTrace(finished)); err != nil {
+		return nil, err
+	}
 	files, err := filepath.Glob(d.file(filepath.Join(CheckpointDir, "*.safetensors")))
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type Epoch struct {
 	LR           float64  `json:"lr"`
 	ImagesPerSec float64  `json:"img_s"`
 	Best         bool     `json:"best"`
+	Seconds      float64  `json:"seconds,omitempty"` // that the run had taken
 }
 
 // A Done is the last line of metrics.jsonl.

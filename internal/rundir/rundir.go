@@ -8,6 +8,8 @@
 //	model.safetensors   the model of the last epoch
 //	predictions.jsonl   the best model's answers on the validation and test pictures
 //	curves.png          loss and accuracy over the epochs
+//	trace.jsonl         a line an epoch: the loss along its steps, what it said of the pictures in pictures.json
+//	live.json           where a run under way is; a file called stop asks it to end
 //	checkpoint/         all that training needs to go on, the newest two
 //
 // Every file appears whole or not at all. The package knows states and
@@ -37,7 +39,7 @@ const (
 )
 
 // ours are the names that --force may remove.
-var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, PredictionsFile, CurvesFile}
+var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, PredictionsFile, CurvesFile, TraceFile, PicturesFile, LiveFile, StopFile}
 
 // A Dir is the directory of a run that is being written.
 type Dir struct {

@@ -38,6 +38,18 @@ type Epoch struct {
 	ImagesPerSec float64 // of the training steps, waits for data included
 	Rate         float64 // of the last step
 	Best         bool    // the best so far
+	// Spent is the time that the run had taken, earlier processes' included.
+	Spent time.Duration
+}
+
+// A Step is an update.
+type Step struct {
+	Step  int     // from 1, those of the phases before included
+	Loss  float64 // summed over the batch
+	N     int     // pictures of the batch
+	Rate  float64
+	Epoch int // from 1
+	Of    int // updates in an epoch
 }
 
 // A Score is an evaluation's loss and accuracy.

@@ -66,6 +66,8 @@ type Job struct {
 	// within one (0 is never), and when the context was cancelled; nil is never.
 	Save     func(c *Checkpoint) error
 	Interval time.Duration
+	// Stepped is called after every update; nil does nothing.
+	Stepped func(Step)
 	// Emit receives the events; nil drops them.
 	Emit func(Event)
 }
@@ -252,7 +254,7 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 	if h := e.held(); math.IsNaN(h.Loss) || math.IsInf(h.Loss, 0) {
 		return fmt.Errorf("the loss on held-out pictures became %v after epoch %d (rate %g): try a smaller --lr", h.Loss, e.Epoch, e.Rate)
 	}
-	e.Best = e.better(r.at.Best)
+	e.Best, e.Spent = e.better(r.at.Best), r.spent()
 	r.judging = time.Since(started)
 	if r.Keep != nil {
 		state := Capture(r.Net, r.Whole, e.Epoch, r.at.Steps+r.at.Step)
@@ -351,6 +353,9 @@ func (r *run) batch(b *dataset.Batch, e *Epoch) error {
 	r.at.Step++
 	r.images += b.N
 	e.report(r.at)
+	if r.Stepped != nil {
+		r.Stepped(Step{Step: r.at.Steps + r.at.Step, Loss: res.Loss, N: b.N, Rate: e.Rate, Epoch: e.Epoch, Of: r.steps / r.Recipe.Epochs})
+	}
 	return nil
 }
 
