@@ -26,11 +26,38 @@ func Grad(g *Graph, trainable func(param int) bool) *Graph {
 			needs[i] = needs[i] || needs[j]
 		}
 	}
+	s.backward(g, trains, needs)
+	return s
+}
+
+// GradOfLogits returns g's nodes, a CrossEntropy that stands for the gradient at the
+// logits, and the gradient nodes that lead from there to the output of node at, whose
+// gradient is node to; it is 0 where the logits do not depend on at. Running statistics
+// are used and nothing is learnt.
+func GradOfLogits(g *Graph, at int) (s *Graph, to int) {
+	s = &Graph{Name: g.Name, Params: g.Params, Logits: g.Logits, Head: g.Head}
+	s.Nodes = append(s.Nodes, g.Nodes...)
+	needs := make([]bool, len(g.Nodes))
+	for i := range g.Nodes {
+		n := &s.Nodes[i]
+		n.Frozen = n.Op == BatchNorm
+		needs[i] = i == at
+		for _, j := range n.In {
+			needs[i] = needs[i] || needs[j]
+		}
+	}
+	return s, s.backward(g, make([]bool, len(g.Nodes)), needs)[at]
+}
+
+// backward adds the loss of g's logits and the gradient nodes behind it: of the parameters
+// of nodes that train, of the inputs that need one. It returns the nodes that hold the
+// gradients of g's outputs, 0 where there is none.
+func (s *Graph) backward(g *Graph, trains, needs []bool) []int {
 	add := func(n Node) int {
 		s.Nodes = append(s.Nodes, n)
 		return len(s.Nodes) - 1
 	}
-	grads := make([]int, len(g.Nodes)) // node that holds the gradient of i's output; 0 is none
+	grads := make([]int, len(g.Nodes))
 	s.Loss = add(Node{Op: CrossEntropy, Name: "loss", In: []int{g.Logits}, Out: g.Nodes[g.Logits].Out})
 	grads[g.Logits] = s.Loss
 	for i := len(g.Nodes) - 1; i > 0; i-- {
@@ -61,5 +88,5 @@ func Grad(g *Graph, trainable func(param int) bool) *Graph {
 			grads[x] = dx
 		}
 	}
-	return s
+	return grads
 }

@@ -22,6 +22,12 @@ func Split(g *Graph, frozen []bool) (lower, upper *Graph, ok bool) {
 	if cut == 0 {
 		return nil, nil, false
 	}
+	lower, upper = splitAt(g, cut)
+	return lower, upper, true
+}
+
+// splitAt cuts g behind a node that everything behind it passes through.
+func splitAt(g *Graph, cut int) (lower, upper *Graph) {
 	lower = &Graph{Name: g.Name, Nodes: g.Nodes[: cut+1 : cut+1], Params: g.Params, Logits: cut, Head: g.Head, Features: true}
 	upper = &Graph{Name: g.Name, Params: g.Params, Logits: g.Logits - cut, Head: g.Head}
 	upper.Nodes = append(upper.Nodes, Node{Op: Input, Name: "features", Out: g.Nodes[cut].Out})
@@ -33,7 +39,7 @@ func Split(g *Graph, frozen []bool) (lower, upper *Graph, ok bool) {
 		n.In = in
 		upper.Nodes = append(upper.Nodes, n)
 	}
-	return lower, upper, true
+	return lower, upper
 }
 
 func allFrozen(g *Graph, n *Node, frozen []bool) bool {

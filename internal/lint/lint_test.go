@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/check"},
 	{"internal/engine"},
 	{"internal/engine/ref", "internal/engine/cpu/kernel", "internal/engine/cpu", "internal/engine/enginetest"},
-	{"internal/eval", "internal/features", "internal/train"},
+	{"internal/eval", "internal/features", "internal/train", "internal/explain"},
 	{"internal/rundir", "internal/report", "internal/onnx"},
 	{"."},
 	{"internal/serve"},

@@ -151,6 +151,21 @@ func compileGolden(t testing.TB, e engine.Engine, name string, size, batch int, 
 	return net, g
 }
 
+// Formula is a network filled by the formula of the golden numbers, and so many pictures, NHWC:
+// for other golden numbers of the same networks.
+func Formula(t testing.TB, name string, size, batch int) (g *graph.Graph, params [][]float32, x []float32) {
+	t.Helper()
+	m, err := model.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g = m.Build(goldenClasses, size)
+	for _, p := range g.Params {
+		params = append(params, goldenParam(p))
+	}
+	return g, params, goldenInput(batch, size)
+}
+
 // Golden holds an engine against PyTorch's numbers for the named models, within
 // the bounds that go with them: those of float32 with direct convolution, or
 // ten times those where winograd is set.

@@ -77,6 +77,7 @@ type pass struct {
 	scale  float64
 	labels []int32
 	soft   engine.Soft
+	outer  func(logits, dy []float64) // writes the gradient at the logits; nil is the cross-entropy's
 	values [][]float64
 	norms  map[int]*normStats
 	args   map[int][]int32
@@ -148,6 +149,10 @@ func (p *pass) forward(i int, n *graph.Node, y []float64) {
 			copy(y[img*n.Out.C:(img+1)*n.Out.C], x[img*p.g.Nodes[n.In[0]].Out.Len():])
 		}
 	case graph.CrossEntropy:
+		if p.outer != nil {
+			p.outer(x, y)
+			return
+		}
 		p.crossEntropy(n, x, y)
 	}
 }
