@@ -7,7 +7,6 @@ import (
 
 	"graft/internal/check"
 	"graft/internal/dataset"
-	"graft/internal/engine"
 	"graft/internal/graph"
 	"graft/internal/model"
 	"graft/internal/rundir"
@@ -80,43 +79,18 @@ func everything(d *dataset.Dataset) (samples []dataset.Sample, parts []dataset.S
 
 // features are the means over all places of what the body makes of each picture.
 func (c *CheckConfig) features(ctx context.Context, g *graph.Graph, values [][]float32, pre transform.Preprocess, samples []dataset.Sample) ([]float32, error) {
-	frozen, err := graph.Freeze(g, "all")
-	if err != nil {
-		return nil, err
-	}
-	lower, _, ok := graph.Split(g, frozen)
-	if !ok {
-		return nil, fmt.Errorf("%s has no body to take features of", g.Name)
-	}
 	e, err := newEngine(c.Threads, Auto)
 	if err != nil {
 		return nil, err
 	}
-	net, err := e.Compile(lower, engine.Config{Batch: batchSize})
+	b, err := newBody(e, g)
 	if err != nil {
 		return nil, err
 	}
-	defer net.Close()
-	train.Load(net, values)
-	out := lower.Nodes[lower.Logits].Out
-	size := out.H * out.W * out.C
-	loader := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: batchSize, Preprocess: pre, Workers: c.Threads, Decode: dataset.DecodeOptions{MaxPixels: c.MaxPixels}})
-	means, maps := make([]float32, len(samples)*out.C), make([]float32, batchSize*size)
-	done := 0
-	for b, err := range loader.Epoch(ctx, 0) {
-		if err == nil {
-			err = net.Infer(b.X, b.N, maps)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for i, at := range b.Index {
-			average(means[at*out.C:(at+1)*out.C], maps[i*size:(i+1)*size])
-		}
-		done += b.N
-		c.Events(Keeping{done, len(samples)})
-	}
-	return means, nil
+	defer b.net.Close()
+	train.Load(b.net, values)
+	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: batchSize, Preprocess: pre, Workers: c.Threads, Decode: dataset.DecodeOptions{MaxPixels: c.MaxPixels}})
+	return b.of(ctx, l, func(done, total int) { c.Events(Keeping{done, total}) })
 }
 
 // average writes the mean of the rows of maps, each as long as mean.

@@ -36,6 +36,8 @@ type Classifier struct {
 	net engine.Network
 	x   []float32
 	out []float32
+
+	lens *lens // nil before the first explanation
 }
 
 // A Prediction is a classifier's answer for one picture.
@@ -131,6 +133,9 @@ func (c *Classifier) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.net.Close()
+	if c.lens != nil {
+		c.lens.net.Close()
+	}
 	c.undo()
 }
 

@@ -89,6 +89,7 @@ func newRoot() *cobra.Command {
 		newDemo(),
 		newEval(),
 		newPredict(),
+		newExplain(),
 		newShow(),
 		newCheck(),
 		newModels(),

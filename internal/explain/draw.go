@@ -17,9 +17,9 @@ func Overlay(pic *transform.Picture, m Map) *transform.Picture {
 			q := pic.Pix[at : at+3]
 			heat := m.at((float64(x)+0.5)/float64(pic.W), (float64(y)+0.5)/float64(pic.H))
 			grey := 0.299*float64(q[0]) + 0.587*float64(q[1]) + 0.114*float64(q[2])
-			colour := heatColour(heat)
+			colour, cover := heatColour(heat), opacity*math.Sqrt(heat)
 			for c := range 3 {
-				v := grey*(1-opacity*heat) + colour[c]*opacity*heat
+				v := grey*(1-cover) + colour[c]*cover
 				out.Pix[at+c] = uint8(math.Round(v))
 			}
 		}
