@@ -34,6 +34,7 @@ type ComparedRun struct {
 	ChosenOn    string     `json:"best_chosen_on"`
 	Seconds     float64    `json:"seconds,omitempty"` // of training and judging
 	ImagesPerS  float64    `json:"img_s"`
+	Folds       int        `json:"folds,omitempty"` // of a cross-validation, which has no epochs of its own
 	Interrupted bool       `json:"interrupted,omitempty"`
 
 	classes []string
@@ -100,12 +101,18 @@ func Compare(runs []string) (*Comparison, error) {
 func (c *Comparison) Draw(file string) error {
 	var list []rundir.Named
 	for _, r := range c.Runs {
+		if r.Folds > 0 {
+			continue
+		}
 		list = append(list, rundir.Named{Name: r.Run, Epochs: r.epochs, Best: r.BestEpoch})
 	}
 	return rundir.DrawCompared(file, list)
 }
 
 func readCompared(run string) (*ComparedRun, error) {
+	if rundir.IsFolds(run) {
+		return readComparedFolds(run)
+	}
 	config, err := rundir.ReadConfig(run)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no run: %w", run, err)
@@ -131,15 +138,38 @@ func readCompared(run string) (*ComparedRun, error) {
 	if r.Part, r.N = "test", config.Data.Test; r.N == 0 {
 		r.Part, r.N = "val", config.Data.Val
 	}
-	list, err := rundir.ReadPredictions(run)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	return r, r.judge(run, config.Data.Location)
+}
+
+// readComparedFolds has a cross-validation as one run, which was judged on all pictures.
+func readComparedFolds(run string) (*ComparedRun, error) {
+	f, err := rundir.ReadFolds(run)
+	if err != nil {
 		return nil, err
 	}
-	if err := r.answer(list, config.Data.Location); err != nil {
-		return nil, fmt.Errorf("%s: %w", run, err)
+	if f.Result == nil {
+		return nil, fmt.Errorf("%s is not finished: graft resume %s", run, run)
+	}
+	config, err := rundir.ReadConfig(rundir.Fold(run, 1))
+	if err != nil {
+		return nil, err
+	}
+	r := &ComparedRun{Run: filepath.Clean(run), Model: config.Model, Recipe: config.Settings.Recipe, Data: config.Data.Name, Seed: config.Settings.Seed, Train: config.Data.Train,
+		Folds: f.Folds, Part: "test", ChosenOn: f.Result.ChosenOn, Accuracy: f.Result.Accuracy, N: f.Result.N, Seconds: f.Result.Seconds, classes: config.Data.Classes}
+	return r, r.judge(run, config.Data.Location)
+}
+
+// judge takes the answers that the run keeps.
+func (r *ComparedRun) judge(run, location string) error {
+	list, err := rundir.ReadPredictions(run)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := r.answer(list, location); err != nil {
+		return fmt.Errorf("%s: %w", run, err)
 	}
 	r.Interval[0], r.Interval[1] = eval.Interval(r.Accuracy, r.N)
-	return r, nil
+	return nil
 }
 
 // answer takes the answers on the pictures that judge the run, by their place in its data.

@@ -52,7 +52,11 @@ type Config struct {
 	SplitFile string // keeps the split: applied if the file is there, else written
 	Limit     int    // training pictures of a class, drawn by Seed; 0 is all
 
-	Split    float64 // share held out of a folder without a split; 0 is 0.2
+	Split float64 // share held out of a folder without a split; 0 is 0.2, negative is nothing
+	// Folds and Fold make the Fold-th (from 1) of Folds parts of the pictures the test pictures:
+	// CrossValidate sets them. 0 is none.
+	Folds, Fold int `json:",omitempty"`
+
 	Seed     uint64
 	Leaks    string // keep or drop: training pictures that stand in test or validation too
 	AllowBad bool   // accept classes of which more than a tenth cannot be read

@@ -33,8 +33,11 @@ func (s *session) see() (err error) {
 func (s *session) openData(ctx context.Context) (err error) {
 	c := &s.c
 	split := c.Split
-	if split == 0 {
+	switch {
+	case split == 0:
 		split = 0.2
+	case split < 0:
+		split = 0
 	}
 	bytes := c.CacheBytes
 	if bytes == 0 {
@@ -46,7 +49,7 @@ func (s *session) openData(ctx context.Context) (err error) {
 	}
 	s.cache = dataset.NewCache(s.images)
 	s.data, err = dataset.Open(ctx, c.Data, dataset.Options{
-		ValidSplit: split, GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
+		ValidSplit: split, GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit, Folds: c.Folds, Fold: c.Fold, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
 		Decode:        dataset.DecodeOptions{MaxPixels: c.MaxPixels}.For(s.pre),
 		Progress:      func(done, total int) { c.Events(Checking{done, total}) },
 		FetchProgress: func(done, total int64) { c.Events(Fetching{c.Data, done, total}) },
@@ -60,7 +63,13 @@ func (s *session) openData(ctx context.Context) (err error) {
 	if odd := check.Summary(s.data); odd != "" {
 		c.Events(Finding{Kind: "odd", Text: odd + " (graft check " + c.Data + " names them)"})
 	}
-	return s.data.HoldValidation(s.recipe.Validation, c.Seed)
+	if err := s.data.HoldValidation(s.recipe.Validation, c.Seed); err != nil {
+		return err
+	}
+	if len(s.data.Valid)+len(s.data.Test) == 0 {
+		return fmt.Errorf("%s: no picture is held out to choose the best epoch on: give --validation 0.1", c.Data)
+	}
+	return nil
 }
 
 func (s *session) source(samples []dataset.Sample, augment bool) train.Source {

@@ -71,7 +71,10 @@ func printComparison(w io.Writer, c *graft.Comparison) {
 	fmt.Fprintln(t, "run\tmodel\trecipe\tdata\tseed\tlearnt from\tbest epoch\taccuracy\t95 % interval\tpictures\ttime\timg/s")
 	notes := map[string]bool{}
 	for _, r := range c.Runs {
-		took, mark := "", ""
+		took, mark, best := "", "", fmt.Sprintf("%d of %d", r.BestEpoch, r.Epochs)
+		if r.Folds > 0 {
+			best = fmt.Sprintf("%d folds", r.Folds)
+		}
 		if r.Seconds > 0 {
 			took = (time.Duration(r.Seconds*10) * time.Second / 10).String()
 		}
@@ -81,8 +84,8 @@ func printComparison(w io.Writer, c *graft.Comparison) {
 		if r.Interrupted {
 			mark, notes["+"] = mark+"+", true
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d of %d\t%.3f%s\t%.3f to %.3f\t%d %s\t%s\t%.1f\n", r.Run, r.Model, r.Recipe, r.Data, r.Seed, r.Train,
-			r.BestEpoch, r.Epochs, r.Accuracy, mark, r.Interval[0], r.Interval[1], r.N, r.Part, took, r.ImagesPerS)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%.3f%s\t%.3f to %.3f\t%d %s\t%s\t%.1f\n", r.Run, r.Model, r.Recipe, r.Data, r.Seed, r.Train,
+			best, r.Accuracy, mark, r.Interval[0], r.Interval[1], r.N, r.Part, took, r.ImagesPerS)
 	}
 	t.Flush()
 	if notes["*"] {

@@ -72,6 +72,11 @@ func (r *report) event(e graft.Event) {
 		r.line("extended  by %d epochs after epoch %d; schedule %s anew, its rate begins at %g, output layer %g; the optimiser's state stays",
 			e.Epochs, e.After, e.Schedule, e.Rate, e.HeadRate)
 		r.line("")
+	case graft.Fold:
+		r.fold(e)
+	case graft.FoldDone:
+		r.line("fold %d of %d: test acc %.3f %s", e.Number, e.Of, e.Accuracy, interval(e.Accuracy, e.N))
+		r.line("")
 	case graft.Plan:
 		r.plan(e)
 	case graft.Epoch:

@@ -16,6 +16,11 @@ would have been without the interruption. A damaged checkpoint is refused, and t
 		Example: "  graft resume runs/photos-resnet18",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if graft.IsFolds(args[0]) {
+				return f.crossValidate(c, func(events func(graft.Event)) (*graft.Folds, error) {
+					return graft.ResumeFolds(c.Context(), graft.ResumeConfig{Run: args[0], Events: events})
+				})
+			}
 			_, err := f.report(c, func(events func(graft.Event)) (*graft.Run, error) {
 				return graft.Resume(c.Context(), graft.ResumeConfig{Run: args[0], Events: events})
 			})

@@ -20,7 +20,7 @@ import (
 type trainFlags struct {
 	c                     graft.Config
 	momentum, weightDecay float64
-	cacheMB               int
+	cacheMB, folds        int
 	json                  bool
 	settings              graft.Recipe   // what the flags of techniques were set to
 	techniques            *pflag.FlagSet // names of the recipe's settings
@@ -47,11 +47,15 @@ is normalised by its own statistics, and the running ones follow every part. The
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.c.Data = args[0]
+			if c.Flags().Changed("folds") && f.folds < 2 {
+				return usageError{fmt.Errorf("--folds is %d, must be at least 2", f.folds)}
+			}
 			_, err := f.run(c)
 			return err
 		},
 	}
 	f.add(c)
+	c.Flags().IntVar(&f.folds, "folds", 0, "cross-validate: a run for each of N parts, tested on it and trained on the others (docs/training.md)")
 	return c
 }
 
@@ -77,7 +81,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.StringVar(&f.c.Crop, "crop", "crop", "how pictures become squares, everywhere: crop, pad (whole, the rest black) or squash")
 	p.IntVar(&f.c.ImageSize, "image-size", 0, "side of the square that the network sees (default the model's)")
 	p.IntVar(&f.c.AugmentCache, "augment-cache", 0, "random crops of each picture that the frozen part sees, in turn (0: the central crop)")
-	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/")
+	p.Float64Var(&f.c.Split, "split", 0.2, "share to hold out of a folder that has no test/ or val/; 0 holds out nothing but --validation")
 	p.StringVar(&f.c.GroupBy, "group-by", "", "column of a list: equal values stay on one side of the split (default group, if there is one)")
 	p.StringVar(&f.c.SplitFile, "split-file", "", "keep the split in this file: applied if it is there, else written")
 	p.IntVar(&f.c.Limit, "limit", 0, "training pictures of each class to use, drawn by --seed (0: all)")
@@ -110,6 +114,8 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 	for name, field := range map[string]*float64{"lr": &f.c.LR, "head-lr-x": &f.c.HeadLRX, "split": &f.c.Split} {
 		if !p.Changed(name) {
 			*field = 0
+		} else if name == "split" && *field == 0 {
+			*field = -1 // nothing
 		} else if !(*field > 0) {
 			return nil, usageError{fmt.Errorf("--%s is %g, must be above 0", name, *field)}
 		}
@@ -148,6 +154,12 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 		return nil, err
 	}
 	f.c.Command = os.Args
+	if f.folds > 0 {
+		return nil, f.crossValidate(cmd, func(events func(graft.Event)) (*graft.Folds, error) {
+			f.c.Events = events
+			return graft.CrossValidate(cmd.Context(), f.c, f.folds)
+		})
+	}
 	return f.report(cmd, func(events func(graft.Event)) (*graft.Run, error) {
 		f.c.Events = events
 		return graft.Train(cmd.Context(), f.c)

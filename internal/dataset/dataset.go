@@ -21,11 +21,13 @@ type Options struct {
 	Leaks      string  // "keep" or "drop" training pictures that stand in test or validation too; "" is keep
 	GroupBy    string  // a list's column of which equal values stay on one side of the split; "" is group, if there is one
 	SplitFile  string  // a file to keep the split in: applied if it is there, else written; "" for none
-	Limit      int     // training pictures of a class to keep, drawn by Seed; 0 is all
-	AllowBad   bool    // accept classes of which more than a tenth is unreadable
-	Check      bool    // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
-	CheckAll   bool    // with Check: open every file, however many
-	Evaluate   bool    // nothing is to be trained: test pictures alone, or one class, will do
+	Folds      int     // parts of a cross-validation, of which the Fold-th (from 1) is the test part; 0 is none
+	Fold       int
+	Limit      int  // training pictures of a class to keep, drawn by Seed; 0 is all
+	AllowBad   bool // accept classes of which more than a tenth is unreadable
+	Check      bool // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
+	CheckAll   bool // with Check: open every file, however many
+	Evaluate   bool // nothing is to be trained: test pictures alone, or one class, will do
 	Decode     DecodeOptions
 	Threads    int    // for checking; 0 is one a processor
 	Cache      *Cache // gets the pictures that checking decodes; may be nil
@@ -200,7 +202,7 @@ func Open(ctx context.Context, location string, o Options) (*Dataset, error) {
 		return nil, err
 	}
 	d.Location = location
-	d.Name = nameOf(location)
+	d.Name = NameOf(location)
 	if err := d.prepare(ctx, src, entries, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", location, err)
 	}
@@ -258,6 +260,9 @@ func (d *Dataset) prepare(ctx context.Context, src source, entries []entry, o Op
 // split divides what has no split of its own, as the file has it that keeps the
 // split, if there is one.
 func (d *Dataset) split(o Options) error {
+	if o.Folds > 0 {
+		return d.fold(o.Fold, o.Folds, o.Seed)
+	}
 	if o.SplitFile != "" {
 		saved, err := os.ReadFile(o.SplitFile)
 		if err == nil {
@@ -373,7 +378,8 @@ func resembles(a, b string) bool {
 	return row[len(b)] <= 2
 }
 
-func nameOf(location string) string {
+// NameOf is what a location is called, for people and run names.
+func NameOf(location string) string {
 	name := filepath.Base(filepath.Clean(location))
 	if name == "." || name == ".." || name == string(filepath.Separator) {
 		if abs, err := filepath.Abs(location); err == nil {
