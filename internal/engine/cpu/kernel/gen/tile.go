@@ -122,6 +122,10 @@ func (a *asm) tile(rows int) {
 
 const unroll = 4
 
+// panelAhead is how many bytes before it is multiplied a panel is fetched: Winograd's weights, and all
+// weights at small batches, come from memory, page by page where hardware does not foresee them.
+const panelAhead = 4096
+
 // tile is the multiplication; AX holds the arguments.
 func (t tileShape) tile() {
 	// NR is two vectors whatever nv is.
@@ -129,6 +133,9 @@ func (t tileShape) tile() {
 	step := func(u int) {
 		for v := range t.nv {
 			t.op("VMOVUPS", offset(u*panelRow+v*t.wide.bytes())+"(R13)", t.panel(v))
+		}
+		for at := 0; at < t.nv*t.wide.bytes(); at += 64 {
+			t.op("PREFETCHT0", offset(u*panelRow+at+panelAhead)+"(R13)")
 		}
 		for r := range t.rows {
 			t.op("VBROADCASTSS", fmt.Sprintf("%s(%s)(R14*4)", offset(4*u), rowRegs[r]), t.value(r))
