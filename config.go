@@ -181,6 +181,12 @@ func (c *Config) recipe() (train.Recipe, error) {
 	if c.NoParamGroups {
 		r.Groups = false
 	}
+	if c.Augment != "" {
+		r.Augment = c.Augment
+	}
+	if c.Crop != "" {
+		r.Crop = c.Crop
+	}
 	if c.Adjust != nil {
 		c.Adjust(&r)
 	}

@@ -1,6 +1,7 @@
 package graft
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -13,6 +14,7 @@ import (
 // see settles what the network sees of a picture.
 func (s *session) see() (err error) {
 	c := &s.c
+	c.Augment, c.Crop = cmp.Or(s.recipe.Augment, c.Augment), cmp.Or(s.recipe.Crop, c.Crop)
 	if c.ImageSize != 0 {
 		if c.ImageSize < 32 || c.ImageSize > 1024 {
 			return fmt.Errorf("an image size of %d is not between 32 and 1024 pixels", c.ImageSize)

@@ -91,7 +91,27 @@ func (s *session) begin(ctx context.Context) (*Run, error) {
 }
 
 // prepare does everything that can fail before the first step.
-func (s *session) prepare(ctx context.Context) (err error) {
+func (s *session) prepare(ctx context.Context) error {
+	c := &s.c
+	if c.Out != "" && s.resumes == "" {
+		if err := rundir.Check(c.Out, c.Force); err != nil {
+			return err
+		}
+	}
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if s.resumes != "" {
+		return s.reopen()
+	}
+	if c.Out == "" {
+		c.Out = freeName(filepath.Join("runs", s.data.Name+"-"+s.model.Name))
+	}
+	return s.createRun()
+}
+
+// ready opens the data and compiles the network of the first phase.
+func (s *session) ready(ctx context.Context) (err error) {
 	c := &s.c
 	if err := s.from(); err != nil {
 		return err
@@ -116,11 +136,6 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if _, err = c.Precision.resolve(); err != nil {
 		return err
 	}
-	if c.Out != "" && s.resumes == "" {
-		if err := rundir.Check(c.Out, c.Force); err != nil {
-			return err
-		}
-	}
 	s.pre = s.model.Preprocess()
 	found, ok, err := s.model.Open(ctx, c.Weights, func(file string, done, total int64) { s.c.Events(Fetching{file, done, total}) })
 	if err != nil {
@@ -141,16 +156,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if err := s.openData(ctx); err != nil {
 		return err
 	}
-	if err := s.build(ctx); err != nil {
-		return err
-	}
-	if s.resumes != "" {
-		return s.reopen()
-	}
-	if c.Out == "" {
-		c.Out = freeName(filepath.Join("runs", s.data.Name+"-"+s.model.Name))
-	}
-	return s.createRun()
+	return s.build(ctx)
 }
 
 func (s *session) train(ctx context.Context) (*Run, error) {

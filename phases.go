@@ -41,20 +41,26 @@ func (s *session) phases() ([]phase, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.model.Name, err)
 	}
-	if len(s.recipe.Phases) == 0 {
+	stages := s.recipe.Stages()
+	if len(stages) == 0 {
 		return []phase{{frozen: asked, recipe: s.recipe.For(train.Phased{}, true)}}, nil
 	}
 	if s.c.Weights == "none" {
 		return nil, fmt.Errorf("recipe %s begins with a trained network's features: from scratch take the recipe scratch, plain or d2l", s.recipe.Name)
 	}
 	var list []phase
-	for _, p := range s.recipe.Phases {
+	for _, p := range stages {
 		frozen, err := s.freeze(p.Freeze)
 		if err != nil {
 			return nil, fmt.Errorf("recipe %s, phase %s: %w", s.recipe.Name, p.Name, err)
 		}
 		for k := range frozen {
 			frozen[k] = frozen[k] || asked[k]
+		}
+		if n := len(list); n > 0 && s.recipe.Unfreeze != "" {
+			if k := refrozen(list[n-1].frozen, frozen); k >= 0 {
+				return nil, fmt.Errorf("unfreeze: %s would freeze %s again; stages thaw more and more", p.Freeze, s.graph.Params[k].Name)
+			}
 		}
 		if n := len(list); n > 0 && slices.Equal(list[n-1].frozen, frozen) && slices.Contains(asked, true) {
 			continue
@@ -68,6 +74,16 @@ func (s *session) phases() ([]phase, error) {
 		list[i].recipe = s.recipe.For(list[i].phased, i == len(list)-1)
 	}
 	return list, nil
+}
+
+// refrozen is the first parameter that is frozen and was not before, or -1.
+func refrozen(before, now []bool) int {
+	for k := range now {
+		if now[k] && !before[k] {
+			return k
+		}
+	}
+	return -1
 }
 
 // freeze is graph.Freeze, and understands a share of the network's work, as 75%.
@@ -145,19 +161,11 @@ func (s *session) sources(ctx context.Context, images int) (learn train.Source, 
 		}
 	}
 	source := func(samples []dataset.Sample, learns bool) (train.Source, error) {
-		if s.lower == nil {
-			return s.source(samples, learns), nil
+		of, kept, err := s.pictures(ctx, samples, learns)
+		if kept != nil {
+			stores = append(stores, kept)
 		}
-		f, err := s.keepFeatures(ctx, samples, learns)
-		if err != nil {
-			return train.Source{}, err
-		}
-		stores = append(stores, f)
-		batch := min(s.part, batchSize)
-		if learns {
-			batch = s.batch()
-		}
-		return train.Source{Batches: f.Batches(batch, learns, learns && s.recipe.Balanced, s.c.Seed), Images: f.Images()}, nil
+		return of, err
 	}
 	if learn, err = source(s.data.Train, true); err != nil {
 		return learn, nil, test, end, err
@@ -174,6 +182,23 @@ func (s *session) sources(ctx context.Context, images int) (learn train.Source, 
 	}
 	test, err = source(held, false)
 	return learn, val, test, end, err
+}
+
+// pictures is a source of samples or, where a lower part is cut off, of their features; the
+// store of these, nil where there is none, is the caller's to close.
+func (s *session) pictures(ctx context.Context, samples []dataset.Sample, learns bool) (train.Source, *features.Store, error) {
+	if s.lower == nil {
+		return s.source(samples, learns), nil, nil
+	}
+	f, err := s.keepFeatures(ctx, samples, learns)
+	if err != nil {
+		return train.Source{}, nil, err
+	}
+	batch := min(s.part, batchSize)
+	if learns {
+		batch = s.batch()
+	}
+	return train.Source{Batches: f.Batches(batch, learns, learns && s.recipe.Balanced, s.c.Seed), Images: f.Images()}, f, nil
 }
 
 // batches are those of an epoch, from one on.

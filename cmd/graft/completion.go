@@ -19,7 +19,7 @@ func complete(root *cobra.Command) {
 		"optimiser": {"sgd", "adamw"}, "schedule": {"constant", "cosine", "step", "onecycle", "plateau"}, "only": {"train", "infer"},
 	}
 	arguments := map[string][]string{
-		"train": dataset.BuiltIns(), "check": dataset.BuiltIns(), "plan": modelNames(), "bench": modelNames(),
+		"train": dataset.BuiltIns(), "lr-find": dataset.BuiltIns(), "check": dataset.BuiltIns(), "plan": modelNames(), "bench": modelNames(),
 		"show": append(modelNames(), dataset.BuiltIns()...),
 	}
 	for _, c := range root.Commands() {

@@ -85,7 +85,7 @@ func newRoot() *cobra.Command {
 		newResume(),
 		newExtend(),
 		newCompare(),
-		newRecipe(),
+		newRecipe(), newLRFind(),
 		newDemo(),
 		newEval(),
 		newPredict(),

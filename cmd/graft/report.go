@@ -52,6 +52,8 @@ func (r *report) event(e graft.Event) {
 		r.advance("fetching "+e.What, e.Done>>10, e.Total>>10, "")
 	case graft.Keeping:
 		r.advance("frozen part", int64(e.Done), int64(e.Total), "")
+	case graft.Ranging:
+		r.advance("rates", int64(e.Done), int64(e.Total), fmt.Sprintf("rate %.2g  loss %.3f", e.Rate, e.Loss))
 	case graft.Phase:
 		if !r.json {
 			r.line("%s", phaseLine(e))

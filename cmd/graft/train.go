@@ -102,13 +102,30 @@ func (f *trainFlags) add(c *cobra.Command) {
 
 // run trains as the flags say.
 func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
-	p := cmd.Flags()
+	if err := f.resolve(cmd.Flags()); err != nil {
+		return nil, err
+	}
+	f.c.Command = os.Args
+	if f.folds > 0 {
+		return nil, f.crossValidate(cmd, func(events func(graft.Event)) (*graft.Folds, error) {
+			f.c.Events = events
+			return graft.CrossValidate(cmd.Context(), f.c, f.folds)
+		})
+	}
+	return f.report(cmd, func(events func(graft.Event)) (*graft.Run, error) {
+		f.c.Events = events
+		return graft.Train(cmd.Context(), f.c)
+	})
+}
+
+// resolve checks the flags and makes a Config of them.
+func (f *trainFlags) resolve(p *pflag.FlagSet) error {
 	// What was not given is left to the recipe.
 	for name, field := range map[string]*int{"epochs": &f.c.Epochs, "batch": &f.c.Batch} {
 		if !p.Changed(name) {
 			*field = 0
 		} else if *field < 1 {
-			return nil, usageError{fmt.Errorf("--%s is %d, must be at least 1", name, *field)}
+			return usageError{fmt.Errorf("--%s is %d, must be at least 1", name, *field)}
 		}
 	}
 	for name, field := range map[string]*float64{"lr": &f.c.LR, "head-lr-x": &f.c.HeadLRX, "split": &f.c.Split} {
@@ -117,11 +134,11 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 		} else if name == "split" && *field == 0 {
 			*field = -1 // nothing
 		} else if !(*field > 0) {
-			return nil, usageError{fmt.Errorf("--%s is %g, must be above 0", name, *field)}
+			return usageError{fmt.Errorf("--%s is %g, must be above 0", name, *field)}
 		}
 	}
 	if f.c.Split >= 1 {
-		return nil, usageError{fmt.Errorf("--split is %g, must be below 1", f.c.Split)}
+		return usageError{fmt.Errorf("--split is %g, must be below 1", f.c.Split)}
 	}
 	if !p.Changed("crop") {
 		f.c.Crop = "" // as the weights have it
@@ -137,33 +154,20 @@ func (f *trainFlags) run(cmd *cobra.Command) (*graft.Run, error) {
 		of    []string
 	}{"leaks": {f.c.Leaks, []string{"keep", "drop"}}, "exif": {f.c.EXIF, []string{"apply", "ignore"}}} {
 		if !slices.Contains(v.of, v.value) {
-			return nil, usageError{fmt.Errorf("--%s %s: there are %s", name, v.value, strings.Join(v.of, ", "))}
+			return usageError{fmt.Errorf("--%s %s: there are %s", name, v.value, strings.Join(v.of, ", "))}
 		}
 	}
 	if f.c.AugmentCache < 0 {
-		return nil, usageError{fmt.Errorf("--augment-cache is %d, cannot be negative", f.c.AugmentCache)}
+		return usageError{fmt.Errorf("--augment-cache is %d, cannot be negative", f.c.AugmentCache)}
 	}
 	if f.c.Threads < 0 || f.c.MaxPixels < 0 || f.cacheMB < 0 || f.c.Limit < 0 {
-		return nil, usageError{fmt.Errorf("--threads, --limit, --max-pixels and --cache-mb cannot be negative")}
+		return usageError{fmt.Errorf("--threads, --limit, --max-pixels and --cache-mb cannot be negative")}
 	}
 	f.c.CacheBytes = f.cacheMB << 20
 	if f.cacheMB == 0 {
 		f.c.CacheBytes = -1
 	}
-	if err := f.adjust(); err != nil {
-		return nil, err
-	}
-	f.c.Command = os.Args
-	if f.folds > 0 {
-		return nil, f.crossValidate(cmd, func(events func(graft.Event)) (*graft.Folds, error) {
-			f.c.Events = events
-			return graft.CrossValidate(cmd.Context(), f.c, f.folds)
-		})
-	}
-	return f.report(cmd, func(events func(graft.Event)) (*graft.Run, error) {
-		f.c.Events = events
-		return graft.Train(cmd.Context(), f.c)
-	})
+	return f.adjust()
 }
 
 // adjust has the flags of the recipe's settings win over the recipe, and checks them.

@@ -54,7 +54,11 @@ type Recipe struct {
 	TargetAccuracy float64       `toml:"target-accuracy" json:"target_accuracy,omitempty"` // held-out accuracy that ends the run; 0 is none
 	Time           time.Duration `toml:"time" json:"time,omitempty"`                       // for training; the schedule fits it. 0 is no limit
 
-	Phases []Phased `toml:"phase" json:"phases,omitempty"` // none is one phase of the whole
+	Augment string `toml:"augment" json:"augment,omitempty"` // what happens to training pictures, as --augment
+	Crop    string `toml:"crop" json:"crop,omitempty"`       // how pictures become squares, as --crop
+
+	Unfreeze string   `toml:"unfreeze" json:"unfreeze,omitempty"` // stages instead of Phases: "EPOCH:FROZEN,..."; see Stages
+	Phases   []Phased `toml:"phase" json:"phases,omitempty"`      // none is one phase of the whole
 }
 
 // A Phased is a phase of a recipe: the part of a run in which the same parameters learn.
@@ -90,7 +94,7 @@ func (r Recipe) For(p Phased, last bool) Recipe {
 	if p.LabelSmoothing != nil {
 		r.LabelSmoothing = *p.LabelSmoothing
 	}
-	r.Phases = nil
+	r.Phases, r.Unfreeze = nil, ""
 	return r
 }
 
@@ -130,6 +134,11 @@ func (r Recipe) Check() error {
 	} {
 		if !c.ok {
 			return fmt.Errorf("%s", c.text)
+		}
+	}
+	if r.Unfreeze != "" {
+		if _, err := r.unfreezing(); err != nil {
+			return err
 		}
 	}
 	return r.checkSchedule()
