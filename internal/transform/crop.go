@@ -10,6 +10,11 @@ func Resize(p *Picture, w, h int) *Picture {
 	return resize(p, 0, 0, p.H, p.W, w, h, filters["bilinear"])
 }
 
+// ResizeBy is Resize with another interpolation: bilinear or bicubic.
+func ResizeBy(p *Picture, w, h int, interpolation string) *Picture {
+	return resize(p, 0, 0, p.H, p.W, w, h, filters[interpolation])
+}
+
 // shorter is the size torchvision's Resize(size) gives: the shorter side becomes size.
 func shorter(w, h, size int) (int, int) {
 	if w <= h {
