@@ -29,6 +29,10 @@ type Classifier struct {
 	graph  *graph.Graph
 	data   string // fingerprint of the training data
 
+	calibration *eval.Calibration
+	judge       *judge
+	outputs     int // of the network: logits, and features where the judge asks
+
 	batch int    // pictures that the engine takes at once
 	undo  func() // of the memory limit
 
@@ -42,11 +46,17 @@ type Classifier struct {
 
 // A Prediction is a classifier's answer for one picture.
 type Prediction struct {
-	Label string
-	Prob  float64
+	Label string      // Unknown where Trust asks for more than the picture gives
+	Prob  float64     // of the most probable class, calibrated where the model can (docs/unknown.md)
 	TopK  []LabelProb // all classes, the most probable first
 	// Logits are what the network said, in the order of the classes.
 	Logits []float32
+
+	Unknown bool
+	Reason  string  // Unsure or Unlike where it is Unknown, else ""
+	OOD     float64 // with Trust.Accept: distance from the training pictures; above 1 is unlike
+	// Set is, with Trust.Coverage, the classes of which one is right, as often as that says.
+	Set []string
 }
 
 // A LabelProb is a class and its probability.
@@ -76,6 +86,8 @@ type OpenOptions struct {
 	// through the network at once, with the same answers. Resident memory stays below
 	// the cap plus 150 MB. Until Close, Go's memory limit is set accordingly.
 	Memory int64
+	// Trust says which answers count; the zero value takes every one, calibrated.
+	Trust Trust
 }
 
 // OpenWith is Open with options.
@@ -98,7 +110,10 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	if err := o.Decode.apply(&m.Preprocess); err != nil {
 		return nil, err
 	}
-	c := &Classifier{Model: m.Name, Path: file, Classes: m.Classes, pre: m.Preprocess, data: m.Data}
+	c := &Classifier{Model: m.Name, Path: file, Classes: m.Classes, pre: m.Preprocess, data: m.Data, calibration: m.Calibration}
+	if c.judge, err = newJudge(o.Trust, m, file); err != nil {
+		return nil, err
+	}
 	c.graph = arch.Build(len(m.Classes), m.Preprocess.Crop)
 	values, err := model.Restore(c.graph, m.State)
 	if err != nil {
@@ -114,15 +129,24 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 			return nil, err
 		}
 	}
-	if c.net, err = c.engine.Compile(c.graph, engine.Config{Batch: c.batch}); err != nil {
+	network := c.graph
+	if c.judge.neighbours != nil {
+		tapped, size, ok := graph.Tap(c.graph)
+		if !ok || size != c.judge.neighbours.Features {
+			return nil, fmt.Errorf("%s: the network has not the %d features that its training pictures have", file, c.judge.neighbours.Features)
+		}
+		network = tapped
+	}
+	c.outputs = network.Outputs()
+	if c.net, err = c.engine.Compile(network, engine.Config{Batch: c.batch}); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	train.Load(c.net, values)
 	if o.TTA {
-		c.net = newMirrored(c.net, c.graph, c.batch, len(c.Classes))
+		c.net = newMirrored(c.net, c.graph, c.batch, len(c.Classes), c.outputs)
 	}
 	c.x = make([]float32, c.batch*c.graph.Input().Len())
-	c.out = make([]float32, c.batch*len(c.Classes))
+	c.out = make([]float32, c.batch*c.outputs)
 	values, m = nil, nil
 	c.undo = limitHeap(o.Memory, c.net.Bytes())
 	return c, nil
@@ -185,11 +209,11 @@ func (c *Classifier) predict(ctx context.Context, pics []*transform.Picture) ([]
 	return c.PredictInputs(ctx, inputs...)
 }
 
-// answer makes a row of logits a prediction.
-func (c *Classifier) answer(logits []float32) Prediction {
+// answer makes a row of the network's outputs a prediction.
+func (c *Classifier) answer(row []float32) Prediction {
+	logits := row[:len(c.Classes)]
 	p := Prediction{Logits: slices.Clone(logits)}
-	probs := slices.Clone(logits)
-	eval.Softmax(probs)
+	probs := c.judge.calibration.Probabilities(logits)
 	for i, v := range probs {
 		p.TopK = append(p.TopK, LabelProb{c.Classes[i], float64(v)})
 	}
@@ -203,6 +227,7 @@ func (c *Classifier) answer(logits []float32) Prediction {
 		return 0
 	})
 	p.Label, p.Prob = p.TopK[0].Label, p.TopK[0].Prob
+	c.judge.judge(&p, probs, c.Classes, row[len(c.Classes):])
 	return p
 }
 
@@ -222,9 +247,10 @@ func (c *Classifier) Tensors(pictures [][]byte) (x, logits []float32, err error)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range pictures {
-		if err := c.net.Infer(x[i*size:], 1, logits[i*len(c.Classes):]); err != nil {
+		if err := c.net.Infer(x[i*size:], 1, c.out); err != nil {
 			return nil, nil, err
 		}
+		copy(logits[i*len(c.Classes):(i+1)*len(c.Classes)], c.out)
 	}
 	return x, logits, nil
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"graft/internal/dataset"
 	"graft/internal/eval"
 	"graft/internal/rundir"
+	"graft/internal/train"
 )
 
 // An EvalConfig says which model to measure on which pictures.
@@ -35,6 +37,11 @@ type Evaluation struct {
 	Classes   []eval.Class
 	Confusion [][]int // [label][predicted], in the order of Classes
 	Part      string  // which pictures: test, val, held-out, all
+	// Reliability says whether the probabilities are to be believed, before and after the
+	// calibration that Temperature stands for (0: the model has none). Nil of more than
+	// 20 million probabilities.
+	Reliability *eval.Reliability
+	Temperature float64
 }
 
 // Evaluate measures a model on labelled pictures. Classes are matched by name.
@@ -68,11 +75,26 @@ func Evaluate(ctx context.Context, e EvalConfig) (*Evaluation, error) {
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{Batch: c.batch, Ahead: ahead, Preprocess: c.pre, Workers: e.Threads,
 		Warn: func(err error) { e.Events(Warning{"left out: " + err.Error()}) }})
-	r, err := eval.Run(ctx, c.net, len(c.Classes), l.Epoch(ctx, 0), nil)
+	var answers []eval.Labelled
+	classes := len(c.Classes)
+	keep := len(samples)*classes <= train.AnswersLimit
+	r, err := eval.Run(ctx, c.net, classes, l.Epoch(ctx, 0), func(b *dataset.Batch, logits []float32) error {
+		for i := 0; keep && i < b.N; i++ {
+			answers = append(answers, eval.Labelled{Logits: slices.Clone(logits[i*classes : (i+1)*classes]), Class: int(b.Labels[i])})
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluation{N: r.N, Loss: r.Loss, Accuracy: r.Accuracy, Classes: r.Classes(c.Classes), Confusion: r.Confusion, Part: part}, nil
+	v := &Evaluation{N: r.N, Loss: r.Loss, Accuracy: r.Accuracy, Classes: r.Classes(c.Classes), Confusion: r.Confusion, Part: part}
+	if keep {
+		v.Reliability = c.calibration.Measure(answers)
+	}
+	if c.calibration != nil {
+		v.Temperature = c.calibration.Temperature
+	}
+	return v, nil
 }
 
 // samples chooses the pictures to measure on, labelled as the model numbers its classes.

@@ -17,9 +17,14 @@ type finishing struct {
 // finish does what follows the last epoch, of an interrupted run too, which is to end soon.
 // A failure here is a warning: the model is kept.
 func (s *session) finish(ctx context.Context, run *Run) {
-	steps := []finishing{}
+	if run.Interrupted {
+		ctx = context.WithoutCancel(ctx)
+	}
+	steps := []finishing{
+		{"answer to how unlike a picture is", s.knowNeighbours},
+	}
 	for _, f := range steps {
-		if err := f.do(context.WithoutCancel(ctx), run); err != nil {
+		if err := f.do(ctx, run); err != nil {
 			s.c.Events(Warning{fmt.Sprintf("no %s: %v", f.what, err)})
 		}
 	}

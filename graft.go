@@ -208,7 +208,7 @@ func (r *Run) metrics() rundir.Done {
 // keep writes an epoch's model and metrics.
 func (s *session) keep(e train.Epoch, state *train.State) error {
 	m := &rundir.Model{Name: s.model.Name, Classes: s.data.Classes, Preprocess: s.pre, Data: s.data.Fingerprint, Version: Version,
-		Graph: s.graph, Params: state.Params, Steps: state.Steps}
+		Graph: s.graph, Params: state.Params, Steps: state.Steps, Calibration: s.calibrate(state.Answers)}
 	if e.Best {
 		if err := s.dir.WriteBest(m); err != nil {
 			return err

@@ -66,7 +66,7 @@ func (c *Classifier) PredictInputs(ctx context.Context, inputs ...*Input) ([]Pre
 			return nil, err
 		}
 		for i := range n {
-			answers = append(answers, c.answer(c.out[i*len(c.Classes):(i+1)*len(c.Classes)]))
+			answers = append(answers, c.answer(c.out[i*c.outputs:(i+1)*c.outputs]))
 		}
 		inputs = inputs[n:]
 	}

@@ -9,16 +9,17 @@ import (
 )
 
 // A mirrored network answers for a picture and its mirror image: its logits are
-// the logarithms of the mean probabilities.
+// the logarithms of the mean probabilities, and features behind them are means.
 type mirrored struct {
 	engine.Network
 	in      graph.Shape
 	classes int
+	outputs int
 	x, out  []float32
 }
 
-func newMirrored(net engine.Network, g *graph.Graph, batch, classes int) *mirrored {
-	return &mirrored{net, g.Input(), classes, make([]float32, batch*g.Input().Len()), make([]float32, batch*classes)}
+func newMirrored(net engine.Network, g *graph.Graph, batch, classes, outputs int) *mirrored {
+	return &mirrored{net, g.Input(), classes, outputs, make([]float32, batch*g.Input().Len()), make([]float32, batch*outputs)}
 }
 
 // Infer runs both.
@@ -36,7 +37,11 @@ func (m *mirrored) Infer(x []float32, n int, logits []float32) error {
 		return err
 	}
 	for i := range n {
-		a, b := logits[i*m.classes:(i+1)*m.classes], m.out[i*m.classes:(i+1)*m.classes]
+		a, b := logits[i*m.outputs:(i+1)*m.outputs], m.out[i*m.outputs:(i+1)*m.outputs]
+		for k := m.classes; k < m.outputs; k++ {
+			a[k] = (a[k] + b[k]) / 2
+		}
+		a, b = a[:m.classes], b[:m.classes]
 		eval.Softmax(a)
 		eval.Softmax(b)
 		for k := range a {

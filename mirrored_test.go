@@ -20,7 +20,7 @@ func (left) Infer(x []float32, n int, logits []float32) error {
 
 func TestMirroredAnswersAlikeForMirrorImages(t *testing.T) {
 	g := &graph.Graph{Nodes: []graph.Node{{Op: graph.Input, Out: graph.Shape{H: 1, W: 4, C: 1}}}}
-	m := newMirrored(left{}, g, 2, 2)
+	m := newMirrored(left{}, g, 2, 2, 2)
 	logits := make([]float32, 4)
 	if err := m.Infer([]float32{1, 2, 0, 1, 1, 0, 2, 1}, 2, logits); err != nil {
 		t.Fatal(err)

@@ -68,11 +68,23 @@ type evalResult struct {
 	Classes   []evalClass `json:"classes"`
 	Confusion [][]int     `json:"confusion"`
 	Interval  [2]float64  `json:"interval"` // 95 %, Wilson's, of the accuracy
+
+	Temperature float64  `json:"temperature,omitempty"` // of the model's calibration
+	ECE         *float64 `json:"ece,omitempty"`         // expected calibration error with it
+	ECERaw      *float64 `json:"ece_raw,omitempty"`     // and without
+	Covered     *float64 `json:"covered,omitempty"`     // labels in the prediction sets of coverage .9
+	SetSize     *float64 `json:"set_size,omitempty"`    // their mean size
 }
 
 func evalJSON(e *graft.Evaluation) evalResult {
 	r := evalResult{Accuracy: e.Accuracy, Loss: e.Loss, N: e.N, Part: e.Part, Confusion: e.Confusion}
 	r.Interval[0], r.Interval[1] = graft.Interval(e.Accuracy, e.N)
+	if m := e.Reliability; m != nil {
+		r.ECERaw = &m.ECERaw
+		if e.Temperature > 0 {
+			r.Temperature, r.ECE, r.Covered, r.SetSize = e.Temperature, &m.ECE, &m.Covered, &m.SetSize
+		}
+	}
 	for _, c := range e.Classes {
 		r.Classes = append(r.Classes, evalClass{c.Name, c.Precision, c.Recall, c.F1, c.Support})
 	}
@@ -80,7 +92,9 @@ func evalJSON(e *graft.Evaluation) evalResult {
 }
 
 func printEvaluation(w io.Writer, e *graft.Evaluation) {
-	fmt.Fprintf(w, "%d pictures (%s)\naccuracy %.3f %s, loss %.3f\n\n", e.N, e.Part, e.Accuracy, interval(e.Accuracy, e.N), e.Loss)
+	fmt.Fprintf(w, "%d pictures (%s)\naccuracy %.3f %s, loss %.3f\n", e.N, e.Part, e.Accuracy, interval(e.Accuracy, e.N), e.Loss)
+	printReliability(w, e)
+	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tprecision\trecall\tF1\tpictures\t")
 	undefined := false
@@ -110,4 +124,17 @@ func printEvaluation(w io.Writer, e *graft.Evaluation) {
 		fmt.Fprintln(t)
 	}
 	t.Flush()
+}
+
+// printReliability says whether the probabilities are to be believed.
+func printReliability(w io.Writer, e *graft.Evaluation) {
+	m := e.Reliability
+	switch {
+	case m == nil:
+	case e.Temperature == 0:
+		fmt.Fprintf(w, "calibration error %.3f; not calibrated: the run had no validation pictures\n", m.ECERaw)
+	default:
+		fmt.Fprintf(w, "calibration error %.3f before, %.3f after (temperature %.2f); loss %.3f after\n", m.ECERaw, m.ECE, e.Temperature, m.Loss)
+		fmt.Fprintf(w, "prediction sets of coverage 0.9 hold %.3f of the labels, %.2f classes each\n", m.Covered, m.SetSize)
+	}
 }

@@ -43,7 +43,10 @@ type Done struct {
 
 // Round keeps six significant digits, so that lines are short and stable.
 func Round(v float64) float64 {
-	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+	if math.Abs(v) < 1e-300 { // whose scale would be infinite
+		return 0
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return v
 	}
 	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"graft/internal/eval"
 	"graft/internal/graph"
 	"graft/internal/transform"
 	"graft/internal/weights"
@@ -24,6 +26,9 @@ type Model struct {
 	Preprocess transform.Preprocess
 	Data       string // fingerprint of the training data
 	Version    string // of the graft that wrote it
+
+	Calibration *eval.Calibration // nil where no validation pictures were there to fit it on
+	Neighbours  *eval.Neighbours  // nil likewise, and until training is over
 
 	// For writing.
 	Graph  *graph.Graph
@@ -42,6 +47,9 @@ const (
 	keyClasses    = "graft.classes"
 	keyPreprocess = "graft.preprocess"
 	keyData       = "graft.data"
+
+	keyCalibration = "graft.calibration"
+	keyNeighbours  = "graft.neighbours"
 )
 
 // WriteModel writes a model file: safetensors with torchvision's names,
@@ -65,7 +73,29 @@ func WriteModel(path string, m *Model) error {
 		keyClasses: string(classes), keyPreprocess: string(preprocess),
 		"format": "pt", // safetensors' own mark for PyTorch's conventions
 	}
+	if m.Calibration != nil {
+		text, err := json.Marshal(m.Calibration)
+		if err != nil {
+			return err
+		}
+		meta[keyCalibration] = string(text)
+	}
 	return writeFile(path, func(w io.Writer) error { return weights.WriteSafetensors(w, tensors, meta) })
+}
+
+// WriteNeighbours adds to the best model what training pictures look like to it.
+func (d *Dir) WriteNeighbours(n *eval.Neighbours) error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	state, err := weights.Open(d.file(BestFile))
+	if err != nil {
+		return err
+	}
+	meta := maps.Clone(state.Metadata)
+	meta[keyNeighbours] = string(text)
+	return writeFile(d.file(BestFile), func(w io.Writer) error { return weights.WriteSafetensors(w, state.Tensors(), meta) })
 }
 
 // tensors lists the parameters, and a counter behind each running variance.
@@ -141,7 +171,30 @@ func ReadModel(path string) (*Model, error) {
 	if err := json.Unmarshal([]byte(meta[keyPreprocess]), &m.Preprocess); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", path, keyPreprocess, err)
 	}
-	return m, nil
+	return m, m.readTrust(path, meta)
+}
+
+// readTrust reads what says how far the model's answers are to be trusted.
+func (m *Model) readTrust(path string, meta map[string]string) error {
+	if text := meta[keyCalibration]; text != "" {
+		err := json.Unmarshal([]byte(text), &m.Calibration)
+		if err == nil {
+			err = m.Calibration.Check()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, keyCalibration, err)
+		}
+	}
+	if text := meta[keyNeighbours]; text != "" {
+		err := json.Unmarshal([]byte(text), &m.Neighbours)
+		if err == nil {
+			err = m.Neighbours.Check()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, keyNeighbours, err)
+		}
+	}
+	return nil
 }
 
 // ReadConfig reads the config of a run directory.

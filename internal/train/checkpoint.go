@@ -14,7 +14,7 @@ type State struct {
 	Epoch  int // finished epochs
 	Steps  int // updates
 	// Answers are what the network said of the pictures that judged the epoch: validation's,
-	// then test's. Nil where there are more than answersLimit values of them.
+	// then test's. Nil where there are more than AnswersLimit values of them.
 	Answers []Answer
 }
 
@@ -26,8 +26,8 @@ type Answer struct {
 	Logits []float32
 }
 
-// answersLimit is the most logits that are kept of an evaluation: 80 MB.
-const answersLimit = 20 << 20
+// AnswersLimit is the most logits that are kept of an evaluation, 80 MB.
+const AnswersLimit = 20 << 20
 
 // Capture reads the state of net.
 func Capture(net engine.Network, g *graph.Graph, epoch, steps int) *State {

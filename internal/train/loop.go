@@ -429,7 +429,7 @@ func (r *run) evaluate(ctx context.Context, phase Phase, s *Source, epoch int) (
 	started := time.Now()
 	seen := 0
 	classes := r.Graph.Classes()
-	keep := r.heldOut()*classes <= answersLimit
+	keep := r.heldOut()*classes <= AnswersLimit
 	res, err := eval.Run(ctx, r.Net, classes, s.Batches(ctx, 0, 0), func(b *dataset.Batch, logits []float32) error {
 		seen += b.N
 		for i := 0; keep && i < b.N; i++ {
