@@ -85,19 +85,17 @@ func (c *Calibration) Check() error {
 	return nil
 }
 
-// temperature is the most likely one, of logits of which few pictures are known: labels count
-// as right but for a share of 1/(n+2), as Platt 1999 has it, and the temperature is near 1 before
-// anything is seen. Below leastFit pictures it is 1.
+// temperature is the most likely one where its logarithm has a normal prior around 0: few pictures,
+// all of them right, move it less than many. Below leastFit pictures it is 1.
 func temperature(pictures []Labelled) float64 {
 	if len(pictures) < leastFit {
 		return 1
 	}
-	doubt := 1 / float64(len(pictures)+2)
 	cost := func(log float64) float64 {
 		t := math.Exp(log)
 		sum := log * log / (2 * priorSpread * priorSpread)
 		for _, p := range pictures {
-			sum += smoothed(p, t, doubt)
+			sum += hot(p, t)
 		}
 		return sum
 	}
@@ -120,18 +118,14 @@ func temperature(pictures []Labelled) float64 {
 	return math.Exp((low + high) / 2)
 }
 
-// smoothed is the cross-entropy at a temperature where the other classes share the doubt.
-func smoothed(p Labelled, t, doubt float64) float64 {
+// hot is the cross-entropy at a temperature.
+func hot(p Labelled, t float64) float64 {
 	top := float64(p.Logits[Largest(p.Logits)])
-	sum, mean := 0.0, 0.0
-	for k, v := range p.Logits {
+	sum := 0.0
+	for _, v := range p.Logits {
 		sum += math.Exp((float64(v) - top) / t)
-		if k != p.Class {
-			mean += (float64(v) - top) / t
-		}
 	}
-	mean /= float64(max(len(p.Logits)-1, 1))
-	return math.Log(sum) - (1-doubt)*(float64(p.Logits[p.Class])-top)/t - doubt*mean
+	return math.Log(sum) - (float64(p.Logits[p.Class])-top)/t
 }
 
 // ranks sorts rows of one picture by falling probability and counts them, equal ones together.

@@ -53,7 +53,7 @@ func TestFewPicturesChangeLittle(t *testing.T) {
 		}
 		return list
 	}
-	for n, least := range map[int]float64{1: 1, 9: 1, 10: 0.7, 30: 0.45, 1000: 1 / hottest} {
+	for n, least := range map[int]float64{1: 1, 9: 1, 10: 0.55, 30: 0.4, 1000: 1 / hottest} {
 		got := temperature(right(n))
 		if got < least || got > 1 {
 			t.Errorf("%d pictures, all right: temperature %.3f, least %.3f", n, got, least)
