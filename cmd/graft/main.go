@@ -90,6 +90,7 @@ func newRoot() *cobra.Command {
 		newEval(),
 		newPredict(),
 		newExplain(),
+		newServe(),
 		newShow(),
 		newCheck(),
 		newModels(),
