@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0 soak serve-check
+.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0 soak serve-check browser screenshots
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -68,3 +68,16 @@ release:
 # right, memory flat. go test runs 20 seconds of it.
 soak:
 	GRAFT_SOAK=15m go test -count 1 -run TestSoak -v -timeout 20m ./internal/serve
+
+# The pages in a headless Chromium: clicked through, and looked over by axe-core.
+AXE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graft-axe
+AXE_VERSION := 4.14.1
+$(AXE)/axe-$(AXE_VERSION).min.js:
+	mkdir -p $(AXE) && cd $(AXE) && npm pack --silent axe-core@$(AXE_VERSION) && \
+	  tar -xzOf axe-core-$(AXE_VERSION).tgz package/axe.min.js > axe.tmp && mv axe.tmp $@ && rm axe-core-$(AXE_VERSION).tgz
+
+browser: $(AXE)/axe-$(AXE_VERSION).min.js
+	GRAFT_AXE=$< go test -count 1 -run InBrowser ./cmd/graft
+
+screenshots: $(AXE)/axe-$(AXE_VERSION).min.js
+	GRAFT_AXE=$< GRAFT_SCREENSHOTS=$(CURDIR)/screenshots go test -count 1 -run InBrowser ./cmd/graft

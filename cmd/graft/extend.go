@@ -36,6 +36,7 @@ goes on: metrics, curves, and the best model where no new one is better. graft r
 	}
 	c.Flags().IntVar(&e.Epochs, "epochs", 0, "epochs to add")
 	c.Flags().Float64Var(&e.LR, "lr", 0, "learning rate of the body (default that of the recipe's last phase)")
+	f.watch.flag(c.Flags())
 	c.Flags().BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
 	return c
 }

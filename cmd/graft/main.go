@@ -86,6 +86,7 @@ func newRoot() *cobra.Command {
 		newExtend(),
 		newCompare(),
 		newRecipe(), newLRFind(),
+		newDashboard(),
 		newDemo(),
 		newEval(),
 		newPredict(),

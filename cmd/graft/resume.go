@@ -27,6 +27,7 @@ would have been without the interruption. A damaged checkpoint is refused, and t
 			return err
 		},
 	}
+	f.watch.flag(c.Flags())
 	c.Flags().BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
 	return c
 }

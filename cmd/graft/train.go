@@ -22,6 +22,7 @@ type trainFlags struct {
 	momentum, weightDecay float64
 	cacheMB, folds        int
 	json                  bool
+	watch                 watch
 	settings              graft.Recipe   // what the flags of techniques were set to
 	techniques            *pflag.FlagSet // names of the recipe's settings
 }
@@ -97,6 +98,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	p.StringVar(&f.c.EXIF, "exif", "apply", "orientation tag: apply, or ignore as torchvision does")
 	decodeFlag(p, &f.c.Decode, "exact")
 	p.IntVar(&f.cacheMB, "cache-mb", 384, "memory for decoded pictures")
+	f.watch.flag(p)
 	p.BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
 }
 
@@ -198,7 +200,13 @@ func (f *trainFlags) adjust() error {
 // report runs a training and prints what happens and what it ended with.
 func (f *trainFlags) report(cmd *cobra.Command, train func(events func(graft.Event)) (*graft.Run, error)) (*graft.Run, error) {
 	r, end := newReport(cmd, f.json)
-	run, err := train(r.event)
+	run, err := train(func(e graft.Event) {
+		r.event(e)
+		if plan, is := e.(graft.Plan); is {
+			f.watch.begin(r, plan)
+		}
+	})
+	f.watch.end()
 	end()
 	if err != nil {
 		return run, err

@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"internal/eval", "internal/features", "internal/train", "internal/explain"},
 	{"internal/rundir", "internal/report", "internal/onnx"},
 	{"."},
-	{"internal/serve"},
+	{"internal/serve", "internal/dashboard"},
 	{"cmd/graft"},
 }
 
