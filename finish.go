@@ -3,6 +3,7 @@ package graft
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"graft/internal/rundir"
 	"graft/internal/train"
@@ -22,12 +23,15 @@ func (s *session) finish(ctx context.Context, run *Run) {
 	}
 	steps := []finishing{
 		{"answer to how unlike a picture is", s.knowNeighbours},
+		{"report", s.report}, // the last: it shows what the others found
 	}
+	started := time.Now()
 	for _, f := range steps {
 		if err := f.do(ctx, run); err != nil {
 			s.c.Events(Warning{fmt.Sprintf("no %s: %v", f.what, err)})
 		}
 	}
+	s.clock.add("calibration and report", time.Since(started))
 }
 
 // predictions names the pictures of the answers that judged an epoch.

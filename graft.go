@@ -68,6 +68,7 @@ type session struct {
 	part      int               // pictures that go through the network at once
 	images    int               // bytes left for decoded pictures under a cap
 	dir       *rundir.Dir
+	clock     clock
 	live      *live
 }
 
@@ -113,6 +114,7 @@ func (s *session) prepare(ctx context.Context) error {
 // ready opens the data and compiles the network of the first phase.
 func (s *session) ready(ctx context.Context) (err error) {
 	c := &s.c
+	s.clock.start()
 	if err := s.from(); err != nil {
 		return err
 	}
@@ -153,10 +155,16 @@ func (s *session) ready(ctx context.Context) (err error) {
 	if err := s.pre.Validate(); err != nil {
 		return err
 	}
+	s.clock.lap("weights")
 	if err := s.openData(ctx); err != nil {
 		return err
 	}
-	return s.build(ctx)
+	s.clock.lap("opening the pictures")
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	s.clock.lap("building the network")
+	return nil
 }
 
 func (s *session) train(ctx context.Context) (*Run, error) {
@@ -172,6 +180,8 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 		s.c.Events(Warning{"the run was asked to stop"})
 	}
 	run := &Run{Dir: s.dir.Path, Device: s.engine.Device(), ImagesPerSec: done.ImagesPerSec, Interrupted: done.Interrupted, Took: time.Since(started)}
+	s.clock.add("training", done.Training)
+	s.clock.add("evaluation", done.Judging)
 	if done.Last != nil {
 		run.TestAcc, run.TrainAcc, run.Loss = done.Last.Test.Accuracy, done.Last.TrainAcc, done.Last.Loss
 		run.BestEpoch, run.BestTestAcc, run.TestPictures = done.Best.Epoch, done.Best.Test.Accuracy, done.Best.Test.N
@@ -183,6 +193,7 @@ func (s *session) train(ctx context.Context) (*Run, error) {
 		s.finish(ctx, run)
 	}
 	end := run.metrics()
+	end.Stages = s.clock.rounded()
 	end.Failed = err != nil
 	if e := s.dir.WriteDone(end); err == nil {
 		err = e

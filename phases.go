@@ -190,7 +190,9 @@ func (s *session) pictures(ctx context.Context, samples []dataset.Sample, learns
 	if s.lower == nil {
 		return s.source(samples, learns), nil, nil
 	}
+	started := time.Now()
 	f, err := s.keepFeatures(ctx, samples, learns)
+	s.clock.add("features of the frozen part", time.Since(started))
 	if err != nil {
 		return train.Source{}, nil, err
 	}
@@ -291,6 +293,7 @@ func (s *session) run(ctx context.Context) (train.Done, error) {
 		if done.Last != nil {
 			all.Last, all.Best, all.ImagesPerSec = done.Last, done.Best, done.ImagesPerSec
 		}
+		all.Training, all.Judging = all.Training+done.Training, all.Judging+done.Judging
 		all.At, all.Interrupted, all.Stopped = done.At, done.Interrupted, done.Stopped
 		all.Steps = done.At.Steps + done.At.Step
 		if err != nil || done.Interrupted {

@@ -14,7 +14,7 @@ train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"i
          also val_acc and val_loss where there are validation pictures, test_loss, lr, best
          {"event":"done","run":DIR,"best_epoch":3,"best_test_acc":0.86,"test_acc":0.85,"train_acc":0.9,"loss":0.2,"img_s":40.1}
          train_acc is running, over augmented batches; img_s counts training steps, waits for data included;
-         "interrupted":true after Ctrl-C; "head_acc" of --recipe fast is the output layer's alone
+         stages is [{"name":"training","seconds":4.6},...], where the time went; "interrupted":true after Ctrl-C; "head_acc" of --recipe fast is the output layer's alone
          seconds is training and judging, earlier processes' share included
          with --folds {"event":"fold","fold":1,"of":5,"run":DIR,"finished":false} before each fold's epochs, then
          {"event":"folds","run":DIR,"folds":5,"accuracy":0.9,"interval":[0.88,0.92],"n":1000,"accuracies":[..],"best_chosen_on":"val","seconds":120.5}
@@ -25,6 +25,7 @@ predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
          {"path":P,"error":E}; the rest go on, and the exit code is 1
 explain  {"path":P,"label":L,"prob":0.98,"class":C,"class_prob":0.98,"image":F,"width":13,"height":13,"heat":[..],"nearest":[{"path":P,"label":L,"cosine":0.9},...]}
          heat has height rows of width values from 0 to 1 over the square that the network sees; nearest is of a run's training pictures
+report   {"report":"runs/photos-resnet18/report.html"}
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
          interval is the 95 % one (Wilson) of the accuracy; confusion has a row for each class as it is, a column for each as answered; part says which pictures
 check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"test":100}],"findings":[{"kind":"leak","text":T,

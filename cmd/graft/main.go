@@ -92,6 +92,7 @@ func newRoot() *cobra.Command {
 		newPredict(),
 		newExplain(),
 		newServe(),
+		newReportCommand(),
 		newShow(),
 		newCheck(),
 		newModels(),

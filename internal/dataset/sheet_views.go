@@ -23,28 +23,47 @@ func ViewSheet(ctx context.Context, d *Dataset, title string, p transform.Prepro
 		samples = append(samples, d.Train[i*len(d.Train)/n])
 	}
 	rows := make([]SheetRow, n)
-	add := func(l *Loader, epoch int, caption string) error {
+	shown, err := Views(ctx, samples, views, p, a, 0, o)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range shown {
+		for k, pic := range row {
+			caption := "evaluation"
+			if k > 0 {
+				caption = fmt.Sprintf("epoch %d", k)
+			}
+			rows[i].Cells = append(rows[i].Cells, SheetCell{Picture: pic, Captions: []string{caption, d.Classes[samples[i].Class]}})
+		}
+	}
+	return Sheet(title, rows, o)
+}
+
+// Views are what the network sees of samples: as evaluation does, then as so many epochs of
+// training do with a seed.
+func Views(ctx context.Context, samples []Sample, epochs int, p transform.Preprocess, a *transform.Augmentation, seed uint64, o DecodeOptions) ([][]*transform.Picture, error) {
+	rows := make([][]*transform.Picture, len(samples))
+	add := func(l *Loader, epoch int) error {
 		for b, err := range l.Epoch(ctx, epoch) {
 			if err != nil {
 				return err
 			}
 			for i, at := range b.Index {
-				pic := p.Denormalize(b.X[i*l.size():(i+1)*l.size()], p.Crop)
-				rows[at].Cells = append(rows[at].Cells, SheetCell{Picture: pic, Captions: []string{caption, d.Classes[samples[at].Class]}})
+				rows[at] = append(rows[at], p.Denormalize(b.X[i*l.size():(i+1)*l.size()], p.Crop))
 			}
 		}
 		return nil
 	}
-	options := LoaderOptions{Batch: n, Preprocess: p, Augmentation: a, Decode: o}
-	if err := add(NewLoader(samples, options), 0, "evaluation"); err != nil {
+	options := LoaderOptions{Batch: len(samples), Preprocess: p, Augmentation: a, Seed: seed, Decode: o}
+	if err := add(NewLoader(samples, options), 0); err != nil {
 		return nil, err
 	}
 	options.Augment = true
 	l := NewLoader(samples, options)
-	for epoch := range views {
-		if err := add(l, epoch, fmt.Sprintf("epoch %d", epoch+1)); err != nil {
+	for epoch := range epochs {
+		if err := add(l, epoch); err != nil {
 			return nil, err
 		}
 	}
-	return Sheet(title, rows, o)
+	return rows, nil
 }

@@ -35,7 +35,8 @@ type Done struct {
 	TrainAcc     float64  `json:"train_acc"`
 	Loss         float64  `json:"loss"`
 	ImagesPerSec float64  `json:"img_s"`
-	Seconds      float64  `json:"seconds"` // of training and judging, earlier processes' included
+	Seconds      float64  `json:"seconds"`          // of training and judging, earlier processes' included
+	Stages       []Stage  `json:"stages,omitempty"` // of the last process, from its beginning on
 	Interrupted  bool     `json:"interrupted,omitempty"`
 	Failed       bool     `json:"failed,omitempty"`   // an error ended it
 	HeadAcc      *float64 `json:"head_acc,omitempty"` // recipe fast: the output layer alone
@@ -78,4 +79,10 @@ func ReadMetrics(run string) ([]Epoch, *Done, error) {
 		}
 	}
 	return epochs, end, nil
+}
+
+// A Stage is a part of a run and the time it took.
+type Stage struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
 }

@@ -8,6 +8,7 @@
 //	model.safetensors   the model of the last epoch
 //	predictions.jsonl   the best model's answers on the validation and test pictures
 //	features.safetensors  what graft explain compares pictures with, made when first asked for
+//	report.html         the report for people
 //	curves.png          loss and accuracy over the epochs
 //	trace.jsonl         a line an epoch: the loss along its steps, what it said of the pictures in pictures.json
 //	live.json           where a run under way is; a file called stop asks it to end
@@ -40,7 +41,7 @@ const (
 )
 
 // ours are the names that --force may remove.
-var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, PredictionsFile, FeaturesFile, CurvesFile, TraceFile, PicturesFile, LiveFile, StopFile}
+var ours = []string{ConfigFile, MetricsFile, SplitFile, BestFile, LastFile, PredictionsFile, FeaturesFile, ReportFile, CurvesFile, TraceFile, PicturesFile, LiveFile, StopFile}
 
 // A Dir is the directory of a run that is being written.
 type Dir struct {

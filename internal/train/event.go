@@ -87,6 +87,8 @@ type Done struct {
 	Over         bool     // no phase is to follow
 	Stopped      string   // why it ended before its epochs did, or ""
 	At           Position // where it ended
+
+	Training, Judging time.Duration // spent in steps, waits for data included, and in evaluations
 }
 
 func (Progress) event() {}

@@ -102,6 +102,7 @@ type run struct {
 	started  time.Time     // of this process's share of the run
 	saved    time.Time     // the last checkpoint
 	judging  time.Duration // what the last evaluation took
+	judged   time.Duration // what all took
 	images   int           // trained on, over all epochs
 	answers  []Answer      // of the last evaluation
 	busy     time.Duration // spent in training steps, waits for data included
@@ -119,7 +120,7 @@ func Run(ctx context.Context, job Job) (Done, error) {
 	for err == nil && ctx.Err() == nil && r.at.Over == "" && !r.late() && r.at.Finished < r.at.Started+r.Recipe.Epochs {
 		err = r.epoch(ctx, r.at.Finished+1)
 	}
-	d := Done{Last: r.at.Last, Best: r.at.Best, Steps: r.at.Step, ImagesPerSec: perSecond(r.images, r.busy), At: r.at, Stopped: r.at.Over}
+	d := Done{Last: r.at.Last, Best: r.at.Best, Steps: r.at.Step, ImagesPerSec: perSecond(r.images, r.busy), At: r.at, Stopped: r.at.Over, Training: r.busy, Judging: r.judged}
 	d.At.Spent, d.Over = r.spent(), r.at.Ends
 	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		d.Interrupted, err = true, nil
@@ -256,6 +257,7 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 	}
 	e.Best, e.Spent = e.better(r.at.Best), r.spent()
 	r.judging = time.Since(started)
+	r.judged += r.judging
 	if r.Keep != nil {
 		state := Capture(r.Net, r.Whole, e.Epoch, r.at.Steps+r.at.Step)
 		state.Answers = r.answers
