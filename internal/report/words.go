@@ -148,10 +148,10 @@ func (p *document) trust(in *Input, ece float64) {
 	_, before := reliability(raw)
 	note("Probabilities are calibrated on %d validation pictures: logits are divided by %.2f. Without that they would be %.1f points off, with it %.1f.", c.Pictures, c.Temperature, 100*before, 100*ece)
 	if t := c.Test; t != nil && t.SetSize > 0 {
-		note("Sets of classes that are to hold the right one in %.0f %% of the cases (--coverage %g) hold it in %s of the test pictures, with %.2f classes on average.", 100*eval.UsualCoverage, eval.UsualCoverage, percent(t.Covered), t.SetSize)
+		note("Sets of classes that are to hold the right one in %.0f %% of the cases hold it in %s of the test pictures, with %.2f classes on average.", 100*eval.UsualCoverage, percent(t.Covered), t.SetSize)
 	}
 	if in.Strangers {
-		note("It also knows how unlike its training pictures a picture is: graft predict --accept 0.95 answers unknown for strangers.")
+		note("It also knows how unlike its training pictures a picture is, so it can answer unknown for strangers.")
 	}
 	for _, target := range []float64{0.9, 0.95, 0.99} {
 		row := thresholdRow{Asked: fmt.Sprintf("%.0f %%", 100*target), Threshold: "none", Answered: "the validation pictures are too few to vouch for it"}
