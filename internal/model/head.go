@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"graft/internal/graph"
 	"graft/internal/weights"
@@ -22,7 +23,8 @@ func Initialise(g *graph.Graph, seed uint64) [][]float32 {
 
 // Graft returns values for every parameter of g: those of the body copied from
 // source, the output layer new, its weights Xavier-uniform (Glorot and Bengio
-// 2010) and its bias zero. The source's own output layer may have any width.
+// 2010) and its bias zero. The source's own output layer may have any width, and
+// a transformer's positions are scaled to g's number of patches.
 // Parameters that are missing, extra or misshapen are all named in the error.
 func Graft(g *graph.Graph, source *weights.StateDict, seed uint64) ([][]float32, error) {
 	values, err := fill(g, source, true)
@@ -52,6 +54,7 @@ func Restore(g *graph.Graph, source *weights.StateDict) ([][]float32, error) {
 func fill(g *graph.Graph, source *weights.StateDict, skipHead bool) ([][]float32, error) {
 	source = renamed(g, source)
 	var want []weights.Spec
+	scaled := map[int][]float32{}
 	for i, p := range g.Params {
 		if skipHead && g.InHead(i) {
 			if t, ok := source.Get(p.Name); ok { // any width will do
@@ -59,7 +62,13 @@ func fill(g *graph.Graph, source *weights.StateDict, skipHead bool) ([][]float32
 			}
 			continue
 		}
-		want = append(want, weights.Spec{Name: p.Name, Shape: p.Shape})
+		spec := weights.Spec{Name: p.Name, Shape: p.Shape}
+		if t, ok := source.Get(p.Name); ok && skipHead {
+			if v, ok := positions(p, t); ok {
+				spec.Shape, scaled[i] = t.Shape, v
+			}
+		}
+		want = append(want, spec)
 	}
 	if err := weights.Match(want, source); err != nil {
 		return nil, err
@@ -68,6 +77,9 @@ func fill(g *graph.Graph, source *weights.StateDict, skipHead bool) ([][]float32
 	for i, p := range g.Params {
 		if t, ok := source.Get(p.Name); ok && !(skipHead && g.InHead(i)) {
 			values[i] = t.Data
+			if v, ok := scaled[i]; ok && !slices.Equal(t.Shape, p.Shape) {
+				values[i] = v
+			}
 		}
 	}
 	return values, nil

@@ -197,7 +197,8 @@ EVAL = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'resnext50
         'mobilenet_v2', 'mobilenet_v3_small', 'mobilenet_v3_large', 'efficientnet_b0', 'regnet_y_400mf', 'convnext_tiny', 'vit_b_16']
 TRAIN = ['resnet18', 'resnet34', 'resnet50', 'resnext50_32x4d', 'squeezenet1_0', 'squeezenet1_1', 'mobilenet_v2', 'mobilenet_v3_small',
          'mobilenet_v3_large', 'efficientnet_b0', 'regnet_y_400mf', 'convnext_tiny', 'vit_b_16']
-todo = sys.argv[1:] or [f'eval:{n}' for n in EVAL] + [f'train:{n}' for n in TRAIN]
+
+
 def deviation(name):
     """Largest relative differences between float32 and float64, measured as the tests measure ours, in the
     worse of PyTorch's two memory layouts: where a network is chaotic (ResNeXt's losses: 5e-7 and 7.5e-6) one of
@@ -233,14 +234,19 @@ def differences(exact, near):
     }
 
 
-for item in todo:
-    kind, name = item.split(':')
-    if kind == 'float32':
-        print(name, json.dumps(deviation(name), indent=1)); continue
-    if kind == 'eval':
-        sizes = {'resnet20': [32]}.get(name) or ([224] if name.startswith('vit') else [224, 96])
-        what = [evaluate(name, s) for s in sizes]
-    else:
-        what = train(name, {'resnet20': 32}.get(name) or (224 if name.startswith('vit') else 96))
-    json.dump({'model': name, 'num_classes': CLASSES, kind: what}, open(f'{kind}-{name}.json', 'w'), indent=1)
-    print(item, flush=True)
+def main():
+    for item in sys.argv[1:] or [f'eval:{n}' for n in EVAL] + [f'train:{n}' for n in TRAIN]:
+        kind, name = item.split(':')
+        if kind == 'float32':
+            print(name, json.dumps(deviation(name), indent=1)); continue
+        if kind == 'eval':
+            sizes = {'resnet20': [32]}.get(name) or ([224] if name.startswith('vit') else [224, 96])
+            what = [evaluate(name, s) for s in sizes]
+        else:
+            what = train(name, {'resnet20': 32}.get(name) or (224 if name.startswith('vit') else 96))
+        json.dump({'model': name, 'num_classes': CLASSES, kind: what}, open(f'{kind}-{name}.json', 'w'), indent=1)
+        print(item, flush=True)
+
+
+if __name__ == '__main__':
+    main()
