@@ -33,6 +33,7 @@ arm64:
 # Loads a model that graft trained into torchvision's network and compares logits.
 python-check: build
 	python3 bench/peer/check.py
+	python3 bench/peer/curves_check.py
 
 # EfficientNet-Lite0's ImageNet weights, as a package ships them, on real photographs.
 LITE0 := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/graft-lite0

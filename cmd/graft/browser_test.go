@@ -275,7 +275,7 @@ func TestDashboardInBrowser(t *testing.T) {
 	b.axe("the question before stopping")
 	b.screenshot("stop-1280-light.png")
 	b.do("yes", chromedp.Click("#ask-yes", chromedp.ByQuery))
-	b.until(`document.querySelector(".title .pill").textContent === "interrupted" && document.querySelector("#stop") === null`)
+	b.until(`document.querySelector(".title .pill").textContent === "interrupted" && document.querySelector("#stop").hidden`)
 	var exit *exec.ExitError
 	if err := live.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
 		t.Errorf("the stopped run ended with %v", err)

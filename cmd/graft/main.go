@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 		newExtend(),
 		newCompare(),
 		newRecipe(), newLRFind(),
-		newDashboard(),
+		newDashboard(), newCurves(),
 		newDemo(),
 		newEval(),
 		newPredict(),

@@ -1,6 +1,6 @@
 // The list of runs: filtered, sorted, some chosen to be compared.
 
-import { el, say } from "./element.js";
+import { el, fill as put, say } from "./element.js";
 import { sparkline } from "./chart.js";
 import { ask, runAddress } from "./app.js";
 import * as format from "./format.js";
@@ -24,6 +24,7 @@ const matches = (run, words) => {
 export async function listView() {
   let { dir, only, runs } = await ask("/api/runs");
   const chosen = new Set();
+  const rows = new Map();
   let sort = { key: "started", down: true };
 
   const filter = el("input", { type: "search", id: "filter", placeholder: "name, model, data, state …", oninput: fill, autocomplete: "off" });
@@ -55,9 +56,12 @@ export async function listView() {
     });
     order.value = sort.key;
     columns.forEach((c, i) => head.children[i + 1].setAttribute("aria-sort", c.key !== sort.key ? "none" : sort.down ? "descending" : "ascending"));
-    const focused = document.activeElement?.id;
-    body.replaceChildren(...list.map(row));
-    if (focused && body.contains(document.getElementById(focused))) document.getElementById(focused).focus();
+    const lines = list.map(row);
+    if (lines.length !== body.children.length || lines.some((tr, i) => tr !== body.children[i])) {
+      const focused = document.activeElement;
+      body.replaceChildren(...lines);
+      if (body.contains(focused)) focused.focus();
+    }
     table.hidden = list.length === 0;
     none.hidden = list.length > 0;
     none.textContent = runs.length === 0 ? `There is no run in ${dir} yet: graft train PHOTOS makes one, and it shows up here.` : "No run matches.";
@@ -74,19 +78,34 @@ export async function listView() {
     else compare.removeAttribute("href");
   }
 
+  // row is a run's, made once: what a person is about to click must stay where it is.
   function row(r) {
-    const box = el("input", { type: "checkbox", id: `choose ${r.name}`, "aria-label": `Compare ${r.name}`, onchange: () => {
-      if (box.checked) chosen.add(r.name); else chosen.delete(r.name);
+    const made = rows.get(r.name) ?? makeRow(r.name);
+    rows.set(r.name, made);
+    made.set(r);
+    return made.tr;
+  }
+
+  function makeRow(name) {
+    const box = el("input", { type: "checkbox", id: `choose ${name}`, "aria-label": `Compare ${name}`, onchange: () => {
+      if (box.checked) chosen.add(name); else chosen.delete(name);
       choose();
     } });
-    box.checked = chosen.has(r.name);
     const cell = (key, title, ...content) => el("td", { role: "cell", class: key, "data-title": title }, ...content);
-    return el("tr", { role: "row" }, cell("box", "", box),
-      cell("name", "", el("a", { href: runAddress(r.name), id: `run ${r.name}` }, r.name), r.error && el("p", { class: "error" }, r.error)),
-      cell("state", "", pill(r)), cell("model", "Model", r.model), cell("data", "Data", r.data),
-      cell("accuracy", "Best test accuracy", el("span", { class: "number" }, format.percent(r.test_acc)), sparkline(r.accuracy)),
-      cell("epochs", "Epochs", r.state === "running" ? `${r.epoch} of ${r.epochs}` : String(r.epoch)),
-      cell("speed", "Speed", format.speed(r.img_s)), cell("started", "Started", format.when(r.started)));
+    const error = el("p", { class: "error" });
+    const cells = columns.slice(1).map((c) => cell(c.key, c.key === "state" ? "" : c.title));
+    const tr = el("tr", { role: "row" }, cell("box", "", box), cell("name", "", el("a", { href: runAddress(name), id: `run ${name}` }, name), error), cells);
+    return {
+      tr,
+      set(r) {
+        box.checked = chosen.has(name);
+        error.textContent = r.error ?? "";
+        error.hidden = !r.error;
+        const contents = [pill(r), r.model, r.data, [el("span", { class: "number" }, format.percent(r.test_acc)), sparkline(r.accuracy)],
+          r.state === "running" ? `${r.epoch} of ${r.epochs}` : String(r.epoch), format.speed(r.img_s), format.when(r.started)];
+        cells.forEach((c, i) => put(c, contents[i]));
+      },
+    };
   }
 
   fill();

@@ -11,7 +11,10 @@ const doing = { train: "training", val: "judging on validation pictures", test: 
 export async function runView(name) {
   let run = await ask(`/api/run/${path(name)}`);
   const pictures = (await ask(`/api/pictures/${path(name)}`)) ?? [];
-  const head = el("div", { class: "title" });
+  const state = el("span");
+  const report = el("a", { class: "button", href: `/report/${path(name)}`, target: "_blank", rel: "noopener" }, "Report");
+  const stopping = el("button", { type: "button", id: "stop", class: "danger", onclick: stop }, "Stop");
+  const head = el("div", { class: "title" }, el("h1", {}, name), state, report, stopping);
   const tiles = el("dl", { class: "tiles" });
   const loss = new Chart({ title: "Loss", xName: "epoch", y: (v, exact) => (exact ? format.loss(v) : String(Number(v.toPrecision(3)))), low: 0 });
   const accuracy = new Chart({ title: "Accuracy", xName: "epoch", y: (v, exact) => (exact ? format.percent(v) : `${Math.round(100 * v)} %`), high: 1, whole: true });
@@ -27,9 +30,11 @@ export async function runView(name) {
     el("details", { id: "settings" }, el("summary", {}, "Settings"), settings));
 
   function fill() {
-    put(head, el("h1", {}, run.name), pill(run),
-      run.report && el("a", { class: "button", href: `/report/${path(run.name)}`, target: "_blank", rel: "noopener" }, "Report"),
-      run.state === "running" && el("button", { type: "button", id: "stop", class: "danger", disabled: !!run.stopping, onclick: stop }, run.stopping ? "Stopping …" : "Stop"));
+    put(state, pill(run));
+    report.hidden = !run.report;
+    stopping.hidden = run.state !== "running";
+    stopping.disabled = !!run.stopping;
+    stopping.textContent = run.stopping ? "Stopping …" : "Stop";
     fillTiles();
     fillCurves();
     watched.set(run);
