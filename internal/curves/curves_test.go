@@ -20,7 +20,9 @@ func TestTensorBoardWritesTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := func(step int) time.Time { return time.UnixMilli(1700000000500).Add(time.Duration(step%1000) * time.Second) }
+	at := func(step int) time.Time {
+		return time.UnixMilli(1700000000500).Add(time.Duration(step%1000) * time.Second)
+	}
 	var got bytes.Buffer
 	w := newEventWriter(&got, at(0))
 	for _, c := range []struct {

@@ -16,7 +16,7 @@ export async function runView(name) {
   const stopping = el("button", { type: "button", id: "stop", class: "danger", onclick: stop }, "Stop");
   const head = el("div", { class: "title" }, el("h1", {}, name), state, report, stopping);
   const tiles = el("dl", { class: "tiles" });
-  const loss = new Chart({ title: "Loss", xName: "epoch", y: (v, exact) => (exact ? format.loss(v) : String(Number(v.toPrecision(3)))), low: 0 });
+  const loss = new Chart({ title: "Loss", xName: "epoch", y: (v, exact) => (exact ? format.loss(v) : String(Number(v.toPrecision(3)))), low: 0, whole: true });
   const accuracy = new Chart({ title: "Accuracy", xName: "epoch", y: (v, exact) => (exact ? format.percent(v) : `${Math.round(100 * v)} %`), high: 1, whole: true });
   const watched = new Watched(run, pictures);
   const epochs = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Epochs" });
