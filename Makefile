@@ -86,3 +86,7 @@ browser: $(AXE)/axe-$(AXE_VERSION).min.js
 
 screenshots: $(AXE)/axe-$(AXE_VERSION).min.js
 	GRAFT_AXE=$< GRAFT_SCREENSHOTS=$(CURDIR)/screenshots go test -count 1 -run InBrowser ./cmd/graft
+
+# A client of KServe's and Triton's v2 protocol, from PyPI, gets graft predict's answers.
+serve-check: build
+	python3 bench/serve/check.py

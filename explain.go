@@ -47,6 +47,11 @@ func (c *Classifier) ExplainFile(ctx context.Context, path, class string) (*Expl
 	if err != nil {
 		return nil, err
 	}
+	return c.ExplainBytes(ctx, data, class)
+}
+
+// ExplainBytes explains the picture in a file's bytes.
+func (c *Classifier) ExplainBytes(ctx context.Context, data []byte, class string) (*Explanation, error) {
 	pic, err := dataset.Decode(data, dataset.DecodeOptions{}.For(c.pre))
 	if err != nil {
 		return nil, err

@@ -68,10 +68,17 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.Var(&s.picture, "max-bytes", "of a picture's file")
 	f.Var(&s.request, "max-request-bytes", "of a request of several pictures, or of tensors")
 	f.Var(&s.buffers, "max-buffers", "of the bodies of all requests under way")
+	f.DurationVar(&s.BodyTimeout, "body-timeout", s.BodyTimeout, "for a request's body to come")
 	f.DurationVar(&s.Timeout, "timeout", s.Timeout, "from a request's header to its answer, its body included")
 	f.DurationVar(&s.Drain, "drain", 0, "how long readiness is false before connections are no longer taken")
 	f.BoolVar(&s.logJSON, "log-json", false, "log in JSON, one object a line")
 	f.Var(&s.memory, "memory", "cap on what a model and its batches hold, as 500MB (default none)")
+	f.BoolVar(&s.Open.Trust.Raw, "raw", false, "probabilities as the network has them, not calibrated")
+	f.Float64Var(&s.Open.Trust.Sure, "sure", 0, "answer unknown where the model is not sure enough for this `precision`, as 0.95 (default off)")
+	f.Float64Var(&s.Open.Trust.Threshold, "threshold", 0, "answer unknown below this `probability` (default off)")
+	f.Float64Var(&s.Open.Trust.Accept, "unknown", 0, "answer unknown where a picture looks like none of the training pictures; the `share` of good ones still accepted (default off, 0.95 if none is given)")
+	f.Lookup("unknown").NoOptDefVal = "0.95"
+	f.Float64Var(&s.Open.Trust.Coverage, "coverage", 0, "name a set of classes that holds the right one with this `share`, as 0.9 (default off)")
 	f.IntVar(&s.Open.Threads, "threads", 0, "processors that a network uses (default all)")
 	f.BoolVar(&s.Open.TTA, "tta", false, "answer with the mean over each picture and its mirror image")
 	precisionFlag(f, &s.precision)
@@ -85,8 +92,8 @@ func (s *serving) check(args []string) error {
 		return usageError{fmt.Errorf("--batch is %d, must be 1 to 32", s.Batch)}
 	case s.Queue < 1 || s.Requests < 1 || s.Connections < 1 || s.Pictures < 1 || s.Pixels < 1:
 		return usageError{fmt.Errorf("--queue, --max-requests, --max-connections, --max-pictures and --max-pixels must be at least 1")}
-	case s.Timeout <= 0 || s.Drain < 0 || s.BatchWait < 0:
-		return usageError{fmt.Errorf("--timeout must be above 0, --drain and --batch-wait not below")}
+	case s.Timeout <= 0 || s.BodyTimeout <= 0 || s.Drain < 0 || s.BatchWait < 0:
+		return usageError{fmt.Errorf("--timeout and --body-timeout must be above 0, --drain and --batch-wait not below")}
 	case s.request < s.picture:
 		return usageError{fmt.Errorf("--max-request-bytes %s is less than --max-bytes %s", &s.request, &s.picture)}
 	case s.buffers < s.request:

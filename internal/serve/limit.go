@@ -183,7 +183,7 @@ func (s *Server) working(limit int64, next http.HandlerFunc) http.HandlerFunc {
 		// A body that trickles in is cut off; afterwards the deadline goes, since it would end
 		// the watch for clients that go away.
 		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(s.c.Timeout))
+		_ = control.SetReadDeadline(time.Now().Add(s.c.BodyTimeout))
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next(w, r.WithContext(ctx))
 	}

@@ -51,14 +51,8 @@ func (s *Server) decode(ctx context.Context, i *instance, data []byte) (in *graf
 			err = &panicked{fmt.Sprint(r), debug.Stack()}
 		}
 	}()
-	format, w, h, err := dataset.DecodeHeader(data)
-	switch {
-	case err != nil && format == "":
-		return nil, refuse(http.StatusUnsupportedMediaType, "type", "%v", err)
-	case err != nil:
-		return nil, refuse(http.StatusUnprocessableEntity, "damaged", "%v", err)
-	case w > s.c.Pixels/h:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "pixels", "a picture of %dx%d pixels is above the limit of %d", w, h, s.c.Pixels)
+	if err := s.look(data); err != nil {
+		return nil, err
 	}
 	select {
 	case s.decoding <- struct{}{}:
@@ -72,6 +66,20 @@ func (s *Server) decode(ctx context.Context, i *instance, data []byte) (in *graf
 	}
 	s.metrics.decoded.Observe(time.Since(start).Seconds())
 	return in, nil
+}
+
+// look refuses by its header what is no picture or too large.
+func (s *Server) look(data []byte) error {
+	format, w, h, err := dataset.DecodeHeader(data)
+	switch {
+	case err != nil && format == "":
+		return refuse(http.StatusUnsupportedMediaType, "type", "%v", err)
+	case err != nil:
+		return refuse(http.StatusUnprocessableEntity, "damaged", "%v", err)
+	case w > s.c.Pixels/h:
+		return refuse(http.StatusRequestEntityTooLarge, "pixels", "a picture of %dx%d pixels is above the limit of %d", w, h, s.c.Pixels)
+	}
+	return nil
 }
 
 // answerAll classifies many pictures at once; ask gets the answer for one of them.

@@ -49,7 +49,8 @@ type Config struct {
 	Buffers      int64         // of all requests under way
 	Pixels       int           // width times height
 	Pictures     int           // of a request
-	Timeout      time.Duration // from a request's header to its answer
+	BodyTimeout  time.Duration // for a body to come
+	Timeout      time.Duration // from a request's header to its answer, its body included
 
 	Token string        // that requests must bear; "" for none
 	Watch time.Duration // how often to look for new model files; 0 is never
@@ -62,7 +63,7 @@ func Defaults() Config {
 	return Config{
 		Batch: 32, BatchWait: 2 * time.Millisecond, Queue: 256,
 		Requests: 64, Connections: 1024, PictureBytes: 20e6, RequestBytes: 50e6, Buffers: 500e6, Pixels: 50e6, Pictures: 64,
-		Timeout: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
+		BodyTimeout: 10 * time.Second, Timeout: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -93,6 +94,9 @@ func (c Config) filled() Config {
 	if c.Timeout <= 0 {
 		c.Timeout = d.Timeout
 	}
+	if c.BodyTimeout <= 0 {
+		c.BodyTimeout = min(d.BodyTimeout, c.Timeout)
+	}
 	if c.Log == nil {
 		c.Log = d.Log
 	}
@@ -106,6 +110,7 @@ type Server struct {
 	ready    atomic.Bool
 	decoding chan struct{} // a place for each processor
 	under    chan struct{} // a place for each request
+	drawing  chan struct{} // one place: an explanation keeps its network from others
 	buffered atomic.Int64  // bytes promised to requests under way
 	metrics  *metrics
 	pages    *pages
@@ -123,6 +128,7 @@ func New(c Config) (*Server, error) {
 		c:        c,
 		decoding: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		under:    make(chan struct{}, c.Requests),
+		drawing:  make(chan struct{}, 1),
 	}
 	s.metrics = newMetrics(s)
 	var err error

@@ -43,7 +43,6 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 		Predictions []struct {
 			prediction
 			Status int
-			Reason string
 		}
 	}](t, data)
 	if code != http.StatusOK || len(answer.Predictions) != 7 {

@@ -17,6 +17,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/models", s.borne(s.listModels))
 	mux.HandleFunc("POST /v1/predict", s.borne(s.working(s.c.PictureBytes+formBytes, s.predict)))
 	mux.HandleFunc("POST /v1/predict/batch", s.borne(s.working(s.c.RequestBytes, s.predictBatch)))
+	mux.HandleFunc("POST /v1/explain", s.borne(s.working(s.c.PictureBytes+formBytes, s.explain)))
 	s.routesV2(mux)
 	foreign := http.NewCrossOriginProtection() // pages of other sites may not ask in a visitor's name
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,10 +91,15 @@ type prediction struct {
 	Label string            `json:"label"`
 	Prob  float64           `json:"prob"`
 	TopK  []graft.LabelProb `json:"topk"`
+	// Where the server was asked for them: see docs/unknown.md.
+	Unknown bool     `json:"unknown,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	OOD     float64  `json:"ood,omitempty"`
+	Set     []string `json:"set,omitempty"`
 }
 
 func predicted(p graft.Prediction, topk int) *prediction {
-	return &prediction{p.Label, p.Prob, p.TopK[:min(topk, len(p.TopK))]}
+	return &prediction{p.Label, p.Prob, p.TopK[:min(topk, len(p.TopK))], p.Unknown, p.Reason, p.OOD, p.Set}
 }
 
 // asked reads the query: the model, which goes without saying where there is one, and top_k.
@@ -150,7 +156,7 @@ type batchAnswer struct {
 	Name string `json:"name"`
 	*prediction
 	Error  string `json:"error,omitempty"`
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason,omitempty"` // of the error, or why the label is unknown
 	Status int    `json:"status,omitempty"`
 }
 
@@ -183,7 +189,7 @@ func (s *Server) predictBatch(w http.ResponseWriter, r *http.Request) {
 			s.metrics.rejected.WithLabelValues(why.reason).Inc()
 			return batchAnswer{Name: f.name, Error: why.text, Reason: why.reason, Status: why.status}
 		}
-		return batchAnswer{Name: f.name, prediction: predicted(p, topk)}
+		return batchAnswer{Name: f.name, prediction: predicted(p, topk), Reason: p.Reason}
 	})
 	if err := r.Context().Err(); err != nil {
 		s.fail(w, r, err)

@@ -190,6 +190,7 @@ func (t *tensorV2) elements(n int) ([][]byte, error) {
 func (t *tensorV2) texts() ([][]byte, error) {
 	var flat []string
 	if json.Unmarshal(t.Data, &flat) != nil {
+		flat = nil // of what it read so far
 		var nested [][]string
 		if json.Unmarshal(t.Data, &nested) != nil {
 			return nil, fmt.Errorf("input %s has something else than strings as its data", t.Name)

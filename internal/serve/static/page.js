@@ -43,6 +43,27 @@ function describe() {
 
 function percent(p) { return (100 * p).toFixed(1) + " %"; }
 
+// why is a button that puts where the network looked in the picture's place.
+function why(file, answer, picture) {
+  const button = element("button", "Where does it see that?");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const r = await fetch("/v1/explain?model=" + encodeURIComponent(answer.model), { method: "POST", body: file, headers: { ...headers(), "Content-Type": "application/octet-stream" } });
+      if (!r.ok) throw new Error((await r.json()).error);
+      picture.onload = () => URL.revokeObjectURL(picture.src);
+      picture.src = URL.createObjectURL(await r.blob());
+      picture.alt = "What the network saw, in colours where it finds " + decodeURIComponent(r.headers.get("Graft-Class").replaceAll("+", " "));
+      button.remove();
+    } catch (e) {
+      say(e.message, true);
+      button.disabled = false;
+    }
+  });
+  return button;
+}
+
 function show(file, answer, error) {
   const item = element("li");
   const picture = element("img");
@@ -66,7 +87,7 @@ function show(file, answer, error) {
       row.append(bar, element("span", c.label), element("span", percent(c.prob)));
       list.append(row);
     }
-    said.append(list);
+    said.append(list, why(file, answer, picture));
   }
   item.append(picture, said);
   $("answers").prepend(item);
