@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: release build test race lint generate cross arm64 python-check peer demo lite0 soak serve-check browser screenshots resume
+.PHONY: release build test race lint generate cross arm64 python-check peer experiments demo lite0 soak serve-check browser screenshots resume
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -52,6 +52,11 @@ resume:
 # Graft beside PyTorch, in one run.
 peer:
 	python3 bench/peer/peer.py
+
+# The recipes on real photographs, over seeds: docs/results.md. What was measured before is not again.
+experiments: build
+	go run ./bench/experiments -time
+	go run ./bench/experiments -jobs 2
 
 demo:
 	go run ./cmd/graft demo

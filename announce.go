@@ -67,7 +67,7 @@ func (s *session) createRun() (err error) {
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
 			Split: split, Leaks: leaks, EXIF: s.pre.EXIF, Decode: string(decodingOf(s.pre)), AllowBad: c.AllowBad, MaxPixels: int64(c.MaxPixels), GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit},
 		Settings: rundir.Settings{Recipe: r.Name, Epochs: r.Epochs, Batch: r.Batch, LR: r.LR, HeadLRX: r.HeadLRX, Momentum: r.Momentum,
-			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: c.Augment, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
+			WeightDecay: r.WeightDecay, ParamGroups: r.Groups, Loss: loss, Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: s.augmented, Seed: c.Seed, Threads: threads, Freeze: c.Freeze, Memory: c.Memory, Part: s.partSetting()},
 		Full: r, Call: call,
 		Machine: rundir.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), CPUs: runtime.NumCPU(), Go: runtime.Version(), Device: s.engine.Device()},
 	})
@@ -101,7 +101,7 @@ func (s *session) announce(sentence, loss string, threads int) {
 	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r,
-		Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: c.Augment, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
+		Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: s.augmented, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
 		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.learns) && s.part < s.batch(), CacheBytes: s.images, Decode: decodingOf(s.pre)})
 }
 

@@ -14,19 +14,22 @@ import (
 // see settles what the network sees of a picture.
 func (s *session) see() (err error) {
 	c := &s.c
-	c.Augment, c.Crop = cmp.Or(s.recipe.Augment, c.Augment), cmp.Or(s.recipe.Crop, c.Crop)
 	if c.ImageSize != 0 {
 		if c.ImageSize < 32 || c.ImageSize > 1024 {
 			return fmt.Errorf("an image size of %d is not between 32 and 1024 pixels", c.ImageSize)
 		}
 		s.pre = s.pre.WithSize(c.ImageSize)
 	}
-	if c.Crop != "" {
-		if s.pre.Fit, err = transform.ParseFit(c.Crop); err != nil {
+	if crop := cmp.Or(s.recipe.Crop, c.Crop); crop != "" { // the recipe has the config's
+		if s.pre.Fit, err = transform.ParseFit(crop); err != nil {
 			return err
 		}
 	}
-	if s.augment, err = transform.ParseAugmentation(c.Augment, s.pre.Fit); err != nil {
+	s.augmented = cmp.Or(s.recipe.Augment, c.Augment)
+	if c.Augment == "" {
+		s.augmented = s.pre.Fit.Allows(s.augmented)
+	}
+	if s.augment, err = transform.ParseAugmentation(s.augmented, s.pre.Fit); err != nil {
 		return err
 	}
 	return c.Decode.apply(&s.pre)

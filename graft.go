@@ -50,6 +50,7 @@ type session struct {
 	cache     *dataset.Cache
 	pre       transform.Preprocess
 	augment   *transform.Augmentation
+	augmented string             // augment in words
 	found     *weights.StateDict // weights that came with their preprocessing, or nil
 	origin    rundir.Weights
 	graph     *graph.Graph

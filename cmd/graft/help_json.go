@@ -43,6 +43,8 @@ bench --layers
          {"model":M,"mode":"train","batch":32,"step_ms":500,"peak_gflops":500,"peak_gb_s":60,"layers":[{"layer":L,"op":O,"pass":"forward",
          "kernel":K,"ms":9,"gflop":7,"mb":50,"gflops":800,"gb_s":6,"bound":"compute","roof":1.6,"share":0.02},...]}; with --compare
          also before_ms and ratio (the earlier time over this one) in layers, ratio of the whole step
+lr-find  {"model":M,"lr":0.002,"head_lr_x":2,"steepest":3e-05,"diverged":true,"plot":F,"points":[{"lr":1e-06,"loss":2.6,"smooth":2.6},...]}
+         lr is the one to use; the output layer learnt at lr times head_lr_x
 plan     {"model":M,"batch":64,"part":22,"parts":3,"arena":B,"kept":B,"weights":B,"gradients":B,"momentum":B,"scratch":B,"total":B,
          "loading":B,"tensors":[{"name":N,"node":L,"shape":[56,56,64],"bytes":B,"first":3,"last":200,"place":0,"kept":true},...]}; in bytes
 doctor   {"what":"memory","health":"ok","found":"12.0 GB free","advice":A}; health: ok, note, bad; what: processor, speed, memory, cache, cache disk,

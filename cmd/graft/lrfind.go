@@ -15,7 +15,7 @@ import (
 
 // notOfRates are flags of train that say nothing to lr-find.
 var notOfRates = []string{"epochs", "lr", "out", "force", "checkpoint", "json", "schedule", "warmup", "step-epochs", "plateau-epochs", "gamma", "ema",
-	"folds", "validation", "patience", "target-accuracy", "time", "unfreeze", "mix-end"}
+	"folds", "validation", "choose", "patience", "target-accuracy", "time", "unfreeze", "mix-end"}
 
 func newLRFind() *cobra.Command {
 	f := &trainFlags{}

@@ -71,6 +71,7 @@ type Position struct {
 	Plateau  Plateau       `json:"plateau"`
 	Best     *Epoch        `json:"best"`
 	Last     *Epoch        `json:"last"`
+	Own      *Epoch        `json:"own,omitempty"`  // the best of the phase itself, from which patience counts
 	Head     *Score        `json:"head,omitempty"` // what the output layer reached alone
 	Over     string        `json:"over,omitempty"` // why the phase ends before its epochs do
 	Ends     bool          `json:"ends,omitempty"` // and the run with it

@@ -68,16 +68,6 @@ func (e *Epoch) held() Score {
 	return e.Test
 }
 
-// better reports whether e is to be kept instead of f: it is more accurate, or
-// as accurate with a smaller loss.
-func (e *Epoch) better(f *Epoch) bool {
-	if f == nil {
-		return true
-	}
-	a, b := e.held(), f.held()
-	return a.Accuracy > b.Accuracy || a.Accuracy == b.Accuracy && a.Loss < b.Loss
-}
-
 // Done ends a run.
 type Done struct {
 	Last, Best   *Epoch // nil when no epoch was finished

@@ -47,7 +47,7 @@ func (c *Checkpoint) Onward(g *graph.Graph, phase int, r Recipe) {
 	p := &c.Position
 	p.Phase, p.Started = phase, p.Finished
 	p.Updates, p.Steps, p.Step = p.Updates+p.Step, p.Steps+p.Step, 0
-	p.Plateau, p.Over, p.Ends = Plateau{}, "", false
+	p.Plateau, p.Own, p.Over, p.Ends = Plateau{}, nil, "", false
 	if r.EMA == 0 {
 		delete(c.Slots, engine.Average)
 		return

@@ -167,6 +167,7 @@ func newRun(job Job) *run {
 		r.schedule = c.schedule(perEpoch)
 	}
 	r.at.Started, r.at.Step, r.at.Batches, r.at.Updates, r.at.Plateau, r.at.Over = r.at.Finished, 0, 0, 0, Plateau{}, ""
+	r.at.Own = nil
 	if job.Resume != nil {
 		r.restore(job.Resume)
 	} else if c.EMA != 0 {
@@ -219,6 +220,9 @@ func (r *run) epoch(ctx context.Context, epoch int) error {
 	if e.Best {
 		r.at.Best = &e
 	}
+	if r.Recipe.better(&e, r.at.Own, r.at.Started) {
+		r.at.Own = &e
+	}
 	if r.Recipe.Schedule == "plateau" {
 		r.at.Plateau.See(e.held().Loss, r.Recipe.Gamma, r.Recipe.Plateau)
 	}
@@ -255,7 +259,7 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 	if h := e.held(); math.IsNaN(h.Loss) || math.IsInf(h.Loss, 0) {
 		return fmt.Errorf("the loss on held-out pictures became %v after epoch %d (rate %g): try a smaller --lr", h.Loss, e.Epoch, e.Rate)
 	}
-	e.Best, e.Spent = e.better(r.at.Best), r.spent()
+	e.Best, e.Spent = r.Recipe.better(e, r.at.Best, r.at.Started), r.spent()
 	r.judging = time.Since(started)
 	r.judged += r.judging
 	if r.Keep != nil {
@@ -269,14 +273,10 @@ func (r *run) judge(ctx context.Context, e *Epoch) error {
 // decide ends the phase where nothing is to be gained.
 func (r *run) decide(e *Epoch) {
 	c := r.Recipe
-	since := r.at.Started
-	if r.at.Best != nil {
-		since = max(since, r.at.Best.Epoch)
-	}
 	switch {
 	case c.TargetAccuracy > 0 && e.held().Accuracy >= c.TargetAccuracy:
 		r.at.Over, r.at.Ends = fmt.Sprintf("the held-out accuracy reached %g", c.TargetAccuracy), true
-	case c.Patience > 0 && e.Epoch-since >= c.Patience:
+	case c.Patience > 0 && e.Epoch-r.at.Own.Epoch >= c.Patience:
 		r.at.Over = fmt.Sprintf("%d epochs were no better", c.Patience)
 	}
 }

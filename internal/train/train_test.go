@@ -124,21 +124,6 @@ func TestRunLearnsAndKeepsTheBest(t *testing.T) {
 	}
 }
 
-func TestBetter(t *testing.T) {
-	e := func(acc, loss float64) *Epoch { return &Epoch{Test: Score{Accuracy: acc, Loss: loss}} }
-	v := func(val, test float64) *Epoch {
-		return &Epoch{Val: &Score{Accuracy: val}, Test: Score{Accuracy: test}}
-	}
-	for _, c := range []struct {
-		a, b *Epoch
-		want bool
-	}{{e(.5, 1), nil, true}, {e(.6, 2), e(.5, 1), true}, {e(.5, .9), e(.5, 1), true}, {e(.5, 1), e(.5, 1), false}, {v(.6, .1), v(.5, .9), true}, {v(.4, .9), v(.5, .1), false}} {
-		if got := c.a.better(c.b); got != c.want {
-			t.Errorf("%+v better than %+v: %v", c.a, c.b, got)
-		}
-	}
-}
-
 func TestNotFiniteLossNamesItsBatch(t *testing.T) {
 	g, net := tiny(t)
 	before := Capture(net, g, 0, 0)

@@ -55,6 +55,24 @@ func ParseAugmentation(text string, fit Fit) (*Augmentation, error) {
 	return a, nil
 }
 
+// Allows is what remains of an augmentation in words where pictures are shown whole: all but
+// the crop.
+func (f Fit) Allows(augmentation string) string {
+	if !f.whole() || augmentation == "" {
+		return augmentation
+	}
+	var rest []string
+	for part := range strings.SplitSeq(augmentation, ",") {
+		if name, _, _ := strings.Cut(strings.TrimSpace(part), "="); name != "crop" {
+			rest = append(rest, part)
+		}
+	}
+	if len(rest) == 0 {
+		return "none"
+	}
+	return strings.Join(rest, ",")
+}
+
 func parseNumbers(value string, given bool) ([]float64, error) {
 	if !given {
 		return nil, nil

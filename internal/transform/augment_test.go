@@ -143,3 +143,14 @@ func TestDenormalize(t *testing.T) {
 		t.Error("another picture came back")
 	}
 }
+
+func TestWholePicturesAllowNoCrop(t *testing.T) {
+	for _, c := range []struct {
+		fit        transform.Fit
+		text, want string
+	}{{"pad", "crop=0.35,flip", "flip"}, {"squash", "crop", "none"}, {"pad", "", ""}, {"", "crop=0.35,flip", "crop=0.35,flip"}} {
+		if got := c.fit.Allows(c.text); got != c.want {
+			t.Errorf("%s allows %q of %q, want %q", c.fit, got, c.text, c.want)
+		}
+	}
+}
