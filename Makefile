@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: release build test race lint generate cross arm64 python-check peer experiments demo lite0 soak serve-check browser screenshots resume
+.PHONY: release build test race lint generate cross arm64 python-check peer experiments demo lite0 soak serve-check browser screenshots resume onnx-check
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -48,6 +48,10 @@ lite0:
 # Kills and resumes of the networks whose checkpoints are large, too: minutes, and gigabytes written.
 resume:
 	GRAFT_LARGE=1 go test -count 1 -run 'Killed|Extended' -timeout 30m -v ./cmd/graft
+
+# ONNX files that graft exports: onnx's checker, and onnxruntime's answers beside graft's. The short form; bench/onnx/check.py has them all.
+onnx-check: build
+	python3 bench/onnx/check.py --models squeezenet1_1,mobilenet_v3_small,convnext_tiny,resnet20
 
 # Graft beside PyTorch, in one run.
 peer:

@@ -2,7 +2,7 @@
 """Proves that PyTorch reads what graft wrote.
 
 Trains a SqueezeNet and a ResNet-18 for an epoch with bin/graft on its built-in
-photographs, loads best.safetensors into torchvision's network (strict), and
+photographs, loads best.safetensors and what it is exported to into torchvision's network (strict), and
 compares logits on the tensors that graft wrote, in fp32: within 1e-4 of the largest.
 PyTorch comes from the cache folder of peer.py, installed there once; a machine
 that cannot install it fails, it does not skip.
@@ -25,4 +25,7 @@ with tempfile.TemporaryDirectory() as folder:
             subprocess.run([python(), str(HERE / "check_worker.py"), "photos", str(ROOT / "internal/dataset/clothing.zip"), str(photos)], check=True)
         tensors = str(pathlib.Path(folder) / (model + ".safetensors"))
         subprocess.run([graft, "predict", run, str(photos), "--precision", "fp32", "--tensors", tensors], check=True)
-        subprocess.run([python(), str(HERE / "check_worker.py"), model, run + "/best.safetensors", tensors], check=True)
+        subprocess.run([graft, "export", run, "--out", run + "/exported.safetensors"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([graft, "export", run, "--out", run + "/exported.pth"], check=True, stdout=subprocess.DEVNULL)
+        for file in ("best.safetensors", "exported.safetensors", "exported.pth"):
+            subprocess.run([python(), str(HERE / "check_worker.py"), model, f"{run}/{file}", tensors], check=True)

@@ -19,7 +19,8 @@ if what == "photos":  # the first photographs of an archive, as files
         (pathlib.Path(second) / name.replace("/", "-")).write_bytes(archive.read(name))
     sys.exit(0)
 
-state, given = load_file(first), load_file(second)
+state = torch.load(first, weights_only=True) if first.endswith(".pth") else load_file(first)
+given = load_file(second)
 net = getattr(torchvision.models, what)(num_classes=given["logits"].shape[1])
 net.load_state_dict(state, strict=True)
 net.eval()
@@ -27,6 +28,6 @@ with torch.inference_mode():
     logits = net(given["input"])
 off = ((logits - given["logits"]).abs().max() / logits.abs().max()).item()
 agree = (logits.argmax(1) == given["logits"].argmax(1)).float().mean().item()
-print(f"{what}: {len(logits)} photographs, logits off by {off:.1e} of the largest, {agree:.0%} of the labels agree")
+print(f"{what}, {pathlib.Path(first).name}: {len(logits)} photographs, logits off by {off:.1e} of the largest, {agree:.0%} of the labels agree")
 if not (off <= 1e-4 and agree == 1):
     sys.exit(f"{what}: PyTorch gives other logits")

@@ -28,6 +28,8 @@ explain  {"path":P,"label":L,"prob":0.98,"class":C,"class_prob":0.98,"image":F,"
 report   {"report":"runs/photos-resnet18/report.html"}
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
          interval is the 95 % one (Wilson) of the accuracy; confusion has a row for each class as it is, a column for each as answered; part says which pictures
+export   {"path":F,"bytes":2908734,"card":F,"kept":false,"proof":{"with":"onnxruntime 1.32.0","pictures":200,"from":S,"agree":200,"worst":3e-7,"limit":1e-3}}
+         kept: the model card was there already; worst: the largest difference of a probability
 check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"test":100}],"findings":[{"kind":"leak","text":T,
          "groups":[{"pictures":[{"path":P,"part":"test","class":C},...],"why":W,"advice":"remove"}]}],"sheets":[F,...]}
          with --run also "labels":{"pictures":1200,"agreement":0.9,"estimate":21.5,"joint":[[..]]}: rows as labelled, columns as estimated

@@ -90,6 +90,7 @@ func newRoot() *cobra.Command {
 		newDemo(),
 		newEval(),
 		newPredict(),
+		newExport(),
 		newExplain(),
 		newServe(),
 		newReportCommand(),

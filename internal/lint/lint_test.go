@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"internal/engine/ref", "internal/engine/cpu/kernel", "internal/engine/cpu", "internal/engine/enginetest"},
 	{"internal/eval", "internal/features", "internal/train", "internal/explain"},
-	{"internal/rundir", "internal/curves", "internal/report", "internal/onnx"},
+	{"internal/rundir", "internal/curves", "internal/report", "internal/onnx", "internal/card"},
 	{"."},
 	{"internal/serve", "internal/dashboard"},
 	{"cmd/graft"},

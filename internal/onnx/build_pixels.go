@@ -9,7 +9,10 @@ import "graft/internal/transform"
 func (b *builder) preprocess(p transform.Preprocess) string {
 	y := b.add("Transpose", "preprocess.planes", []Attr{numbers("perm", 0, 3, 1, 2)}, "pixels")
 	size := b.resizedTo(p)
-	y = b.add("Resize", "preprocess.resized", resizing(p), y, "", "", size)
+	// All four sizes: onnxruntime 1.32's transpose optimiser breaks a Resize that names axes.
+	outer := b.add("Shape", "preprocess.outer", []Attr{number("start", 0), number("end", 2)}, y)
+	sizes := b.add("Concat", "preprocess.sizes", []Attr{number("axis", 0)}, outer, size)
+	y = b.add("Resize", "preprocess.resized", resizing(p), y, "", "", sizes)
 	if p.Fit == transform.FitPad || p.Fit == transform.FitCrop && p.Resize < p.Crop {
 		y, size = b.padded(p, y, size)
 	}
@@ -26,7 +29,7 @@ func (b *builder) preprocess(p transform.Preprocess) string {
 // resizing is Pillow's: antialiased where it shrinks, weights of what lies in the picture only.
 func resizing(p transform.Preprocess) []Attr {
 	mode := "linear"
-	attrs := []Attr{number("antialias", 1), numbers("axes", 2, 3), text("coordinate_transformation_mode", "half_pixel"), number("exclude_outside", 1)}
+	attrs := []Attr{number("antialias", 1), text("coordinate_transformation_mode", "half_pixel"), number("exclude_outside", 1)}
 	if p.Interpolation == "bicubic" {
 		mode = "cubic"
 		attrs = append(attrs, decimal("cubic_coeff_a", -0.5))
@@ -35,28 +38,28 @@ func resizing(p transform.Preprocess) []Attr {
 }
 
 // resizedTo computes height and width behind the resize, in whole numbers, which floor as
-// torchvision does.
+// torchvision does. Constants have a number for each: onnx's shape inference, which follows
+// such sums, does not broadcast.
 func (b *builder) resizedTo(p transform.Preprocess) string {
 	if p.Fit == transform.FitSquash {
 		return b.ints("preprocess.size", p.Crop, p.Crop)
 	}
 	size := b.add("Shape", "preprocess.shape", []Attr{number("start", 1), number("end", 3)}, "pixels")
-	one := b.ints("one", 1)
 	if p.Fit == transform.FitPad { // the longer side becomes Crop, the other rounds
 		longer := b.add("ReduceMax", "preprocess.longer", []Attr{number("keepdims", 1)}, size)
-		twice := b.add("Mul", "preprocess.twice", nil, size, b.ints("preprocess.twice_crop", 2*p.Crop))
+		twice := b.add("Mul", "preprocess.twice", nil, size, b.ints("preprocess.twice_crop", 2*p.Crop, 2*p.Crop))
 		half := b.add("Add", "preprocess.half", nil, twice, longer)
 		of := b.add("Add", "preprocess.twice_longer", nil, longer, longer)
-		return b.add("Max", "preprocess.size", nil, b.add("Div", "preprocess.rounded", nil, half, of), one)
+		return b.add("Max", "preprocess.size", nil, b.add("Div", "preprocess.rounded", nil, half, of), b.ints("ones", 1, 1))
 	}
 	shorter := b.add("ReduceMin", "preprocess.shorter", []Attr{number("keepdims", 1)}, size)
-	scaled := b.add("Mul", "preprocess.scaled", nil, size, b.ints("preprocess.resize", p.Resize))
-	return b.add("Max", "preprocess.size", nil, b.add("Div", "preprocess.floored", nil, scaled, shorter), one)
+	scaled := b.add("Mul", "preprocess.scaled", nil, size, b.ints("preprocess.resize", p.Resize, p.Resize))
+	return b.add("Div", "preprocess.size", nil, scaled, shorter)
 }
 
 // padded has at least Crop pixels each way, black around, the smaller half first; with its size.
 func (b *builder) padded(p transform.Preprocess, y, size string) (string, string) {
-	crop, none, two := b.ints("preprocess.crop", p.Crop), b.ints("none", 0), b.ints("two", 2)
+	crop, none, two := b.ints("preprocess.crop", p.Crop, p.Crop), b.ints("none", 0, 0), b.ints("two", 2, 2)
 	lack := b.add("Max", "preprocess.lack", nil, b.add("Sub", "preprocess.missing", nil, crop, size), none)
 	before := b.add("Div", "preprocess.before", nil, lack, two)
 	after := b.add("Sub", "preprocess.after", nil, lack, before)

@@ -198,7 +198,7 @@ func init() { // the functions look themselves up in their errors
 		"Identity":           {1, 1, false, nil, func(_ *Node, in []*Array) ([]*Array, error) { return in, nil }},
 		"Shape":              {1, 1, false, []string{"start", "end"}, shapeOf},
 		"Cast":               {1, 1, false, []string{"to"}, cast},
-		"Resize": {4, 4, true, []string{"antialias", "axes", "coordinate_transformation_mode", "exclude_outside",
+		"Resize": {4, 4, true, []string{"antialias", "coordinate_transformation_mode", "exclude_outside",
 			"cubic_coeff_a", "mode"}, resize},
 	}
 }

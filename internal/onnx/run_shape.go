@@ -247,15 +247,15 @@ func resize(n *Node, in []*Array) ([]*Array, error) {
 	x, size := in[0], in[3]
 	cubic := n.attr("mode").S == "cubic"
 	known := n.attr("antialias").I == 1 && n.attr("exclude_outside").I == 1 && n.attr("coordinate_transformation_mode").S == "half_pixel" &&
-		slices.Equal(n.attr("axes").Ints, []int64{2, 3}) && (cubic && n.attr("cubic_coeff_a").F == -0.5 || n.attr("mode").S == "linear")
-	if in[1] != nil || in[2] != nil || size == nil || len(size.Ints) != 2 || !known {
+		(cubic && n.attr("cubic_coeff_a").F == -0.5 || n.attr("mode").S == "linear")
+	if in[1] != nil || in[2] != nil || size == nil || len(size.Ints) != 4 || !known {
 		return nil, errors.New("refused: not the antialiased resize that this program writes")
 	}
 	if err := ranked(x, Uint8, 4); err != nil {
 		return nil, err
 	}
-	h, w := size.Ints[0], size.Ints[1]
-	if x.Dims[1] != 3 || min(h, w, int64(x.Dims[2]), int64(x.Dims[3])) < 1 || max(h, w) > 1<<16 || elements([]int{x.Dims[0], 3, int(h), int(w)}) < 0 {
+	h, w := size.Ints[2], size.Ints[3]
+	if x.Dims[1] != 3 || size.Ints[0] != int64(x.Dims[0]) || size.Ints[1] != 3 || min(h, w, int64(x.Dims[2]), int64(x.Dims[3])) < 1 || max(h, w) > 1<<16 || elements([]int{x.Dims[0], 3, int(h), int(w)}) < 0 {
 		return nil, fmt.Errorf("%v to %d x %d", x.Dims, h, w)
 	}
 	interpolation := "bilinear"

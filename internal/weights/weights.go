@@ -2,7 +2,7 @@
 //
 // It knows three file formats, told apart by their content and never by their
 // name: PyTorch's zip archive (.pth, .pt, .th since PyTorch 1.6), PyTorch's older
-// plain pickle stream, and safetensors. It writes safetensors only. It also knows
+// plain pickle stream, and safetensors. It writes the first and the last. It also knows
 // how to compare a state dict with the parameters that a network wants.
 //
 // It executes nothing that a file asks for, believes no size that a file
