@@ -280,7 +280,8 @@ type TileArgs struct {
 	Out    unsafe.Pointer
 	OutOff int
 
-	// Next is nil or the same table of a tile to come, whose rows are fetched meanwhile.
+	// Next is nil or the same table of a tile to come, whose rows, and what is added to
+	// them, are fetched meanwhile.
 	Next unsafe.Pointer
 
 	// If AddFlag is not 0, what lies AddDelta bytes from the output is added: 0 to

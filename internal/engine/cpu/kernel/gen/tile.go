@@ -231,7 +231,8 @@ func (t tileShape) tile() {
 	t.ret()
 }
 
-// prefetch asks for the lines that the next tile will write.
+// prefetch asks for the lines that the next tile will write, and for those of what it
+// adds to them from elsewhere.
 func (t tileShape) prefetch() {
 	const cacheLine = 64
 	skip := t.label("last")
@@ -239,18 +240,27 @@ func (t tileShape) prefetch() {
 	t.op("TESTQ", "DX", "DX")
 	t.op("JEQ", skip)
 	t.op("MOVQ", "TileArgs_OutOff(AX)", "BX")
-	for r := range t.rows {
-		t.op("MOVQ", offset(8*r)+"(DX)", "DI")
-		for at := 0; at < t.nv*t.wide.bytes(); at += cacheLine {
-			// PREFETCHW at(DI)(BX*1), which the assembler does not know
-			if at == 0 {
-				t.op("LONG", "$0x1f0c0d0f")
-			} else {
-				t.op("LONG", "$0x1f4c0d0f")
-				t.op("BYTE", at)
+	each := func(line func(at int)) {
+		for r := range t.rows {
+			t.op("MOVQ", offset(8*r)+"(DX)", "DI")
+			for at := 0; at < t.nv*t.wide.bytes(); at += cacheLine {
+				line(at)
 			}
 		}
 	}
+	each(func(at int) {
+		// PREFETCHW at(DI)(BX*1), which the assembler does not know
+		if at == 0 {
+			t.op("LONG", "$0x1f0c0d0f")
+		} else {
+			t.op("LONG", "$0x1f4c0d0f")
+			t.op("BYTE", at)
+		}
+	})
+	t.op("CMPQ", "TileArgs_AddFlag(AX)", 0)
+	t.op("JEQ", skip)
+	t.op("ADDQ", "TileArgs_AddDelta(AX)", "BX")
+	each(func(at int) { t.op("PREFETCHT0", offset(at)+"(DI)(BX*1)") })
 	t.mark(skip)
 }
 

@@ -194,8 +194,15 @@ func (a *asm) winoOutput() {
 			}
 			a.max(v, lo, r)
 			a.storeRow(v, r, "AX", 0)
+			if add {
+				a.op("SUBQ", "AX", "R14") // from a pixel to its residual, of the next tile too
+			}
 			a.op("MOVQ", offset(8*(16+i*4+j))+"(DI)", "AX")
 			a.op("LONG", "$0x180c0d0f") // PREFETCHW (AX)(BX*1), which the assembler does not know
+			if add {
+				a.op("ADDQ", "R14", "AX")
+				a.op("PREFETCHT0", "(AX)(BX*1)")
+			}
 		})
 	}
 	a.op("TESTQ", "R13", "R13")
