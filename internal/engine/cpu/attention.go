@@ -88,6 +88,7 @@ func (w *worker) outer(set *kernel.Set, x unsafe.Pointer, xs, n int, y unsafe.Po
 				v++
 			}
 			a.XOff, a.C = r*4, unsafe.Add(out, r*os+j*4)
+			a.Next, a.NextStride = a.Y, 0
 			set.TileGrad[v](a)
 		}
 	}

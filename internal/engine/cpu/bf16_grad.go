@@ -87,6 +87,7 @@ func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Poin
 		start := t.starts[u.chunk]
 		a.XOff = (start - first) * 4
 		a.Y = unsafe.Add(dy, u.panel*panelBytes)
+		a.Next, a.NextStride = a.Y, 0
 		a.Width = min(nr, t.dy.cp-u.panel*nr)
 		a.C = unsafe.Add(grad, (u.panel*taps+u.tap)*t.tapBytes+start*nr*4)
 		t.set.TileGrad[t.chunks[u.chunk]](a)

@@ -341,6 +341,10 @@ func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer,
 		}
 		a.Y = unsafe.Add(first, j*nr*4)
 		a.Width = min(nr, t.dy.cp-j*nr)
+		a.Next, a.NextStride = a.Y, 0
+		if at := (tap*len(t.chunks) + chunk) * line; at < a.Width*4 && t.dy.virtual == nil {
+			a.Next, a.NextStride = unsafe.Add(a.Y, n*t.dy.stride+at), t.dy.stride // of the next block
+		}
 		a.C = unsafe.Add(grad, (j*taps+tap)*t.tapBytes+start*nr*4)
 		t.set.TileGrad[t.chunks[chunk]](a)
 	}

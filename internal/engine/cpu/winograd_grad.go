@@ -150,6 +150,7 @@ func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 			a.XOff = t.starts[k] * 4
 			for j := p0; j < p1; j++ {
 				a.Y = unsafe.Add(y, xi*dyPlane+(j-p0)*nr*4)
+				a.Next, a.NextStride = a.Y, 0
 				a.Width = min(nr, t.dy.cp-j*nr)
 				a.C = unsafe.Add(sums.at, (j-p0)*sums.panel+xi*sums.point+t.starts[k]*nr*4)
 				t.set.TileGrad[chunk](a)

@@ -95,7 +95,7 @@ func BenchmarkTileGrad(b *testing.B) {
 						table = append(table, x.addr(p))
 					}
 					a := &GradArgs{
-						X: unsafe.Pointer(&table[0]), Y: aligned(y), YStride: y.bytes(),
+						X: unsafe.Pointer(&table[0]), Y: aligned(y), YStride: y.bytes(), Next: aligned(y),
 						CStride: out.bytes(), P: pixels, Acc: 1, Width: s.NR,
 					}
 					shareOfPeak(b, s, 2*float64(pixels*c*s.NR), func() {

@@ -313,7 +313,7 @@ func BenchmarkTileGradBF16(b *testing.B) {
 				for p := range n {
 					table = append(table, x.addr(p))
 				}
-				a := &GradArgs{X: unsafe.Pointer(&table[0]), Y: aligned(y), YStride: y.bytes(), CStride: out.bytes(), P: n, Acc: 1, Width: s.NR}
+				a := &GradArgs{X: unsafe.Pointer(&table[0]), Y: aligned(y), Next: aligned(y), YStride: y.bytes(), CStride: out.bytes(), P: n, Acc: 1, Width: s.NR}
 				shareOfPeak(b, &paired, 4*float64(n*c*s.NR), func() {
 					for r := 0; r < c; r += rows {
 						a.XOff, a.C = r*4, unsafe.Add(out.ptr(), r*out.bytes())

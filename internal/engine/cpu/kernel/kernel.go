@@ -322,6 +322,11 @@ type GradArgs struct {
 	C       unsafe.Pointer
 	CStride int // bytes
 
+	// Next is fetched into the second-level cache meanwhile, a line a pixel, NextStride bytes
+	// apart: what a later call reads, or what lies in the cache already.
+	Next       unsafe.Pointer
+	NextStride int
+
 	P   int // pixels, >= 1
 	Acc int // not 0: add to what C holds
 

@@ -294,6 +294,8 @@ func (t tileShape) tileGrad() {
 			}
 		}
 		t.op("ADDQ", "R8", "DI")
+		t.op("PREFETCHT1", "(R12)")
+		t.op("ADDQ", "R13", "R12")
 		for r := range t.rows {
 			t.op("VBROADCASTSS", offset(4*r)+"(AX)(DX*1)", t.value(r))
 			for v := range t.nv {
@@ -302,7 +304,7 @@ func (t tileShape) tileGrad() {
 		}
 	}
 	t.each(func(r, v int) { t.op("VXORPS", t.sum(r, v), t.sum(r, v), t.sum(r, v)) })
-	for _, p := range []struct{ field, reg string }{{"X", "SI"}, {"XOff", "DX"}, {"Y", "DI"}, {"YStride", "R8"}, {"C", "R9"}, {"CStride", "R10"}, {"P", "CX"}} {
+	for _, p := range []struct{ field, reg string }{{"X", "SI"}, {"XOff", "DX"}, {"Y", "DI"}, {"YStride", "R8"}, {"C", "R9"}, {"CStride", "R10"}, {"P", "CX"}, {"Next", "R12"}, {"NextStride", "R13"}} {
 		t.op("MOVQ", "GradArgs_"+p.field+"(R11)", p.reg)
 	}
 	t.op("MOVQ", "R9", "AX") // what the sums are added to comes meanwhile
