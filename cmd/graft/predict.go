@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/csv"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
-	"strconv"
 	"strings"
 
 	"graft"
@@ -20,168 +18,198 @@ import (
 
 // A predictor answers for one picture after another.
 type predictor struct {
-	model  *graft.Classifier
-	topk   int
-	print  func(path string, p *graft.Prediction, err error) error
-	stdin  io.Reader
-	failed int
+	model    *graft.Classifier
+	print    func(a *graft.Answer) error
+	links    *linker // nil without --sort-into
+	answered resumed // that an earlier call has written
+	stdin    io.Reader
+	count    tally
+}
+
+// predictFlags are what predict was asked.
+type predictFlags struct {
+	json, csv, tta, resume bool
+	topk, threads          int
+	tensors, precision     string
+	out, sortInto, linksAs string
+	memory                 byteSize
+	decode                 graft.Decoding
+	trust                  graft.Trust
 }
 
 func newPredict() *cobra.Command {
-	var asJSON, asCSV, tta bool
-	var topk, threads int
-	var tensors, precision string
-	var memory byteSize
-	var decode graft.Decoding
+	var f predictFlags
 	c := &cobra.Command{
-		Use:     "predict RUN|MODEL-FILE PATH...",
-		Short:   "Say which class pictures are of, a line each",
-		Long:    "Classifies pictures: files, folders (walked), or - for a picture on standard input.\nA file that cannot be read is named, the rest go on, and the exit code is 1.",
-		Example: "  graft predict runs/photos-resnet18 new.jpg holiday/\n  graft predict best.safetensors --json - < picture.jpg",
-		Args:    cobra.MinimumNArgs(2),
+		Use:   "predict RUN|MODEL-FILE PATH...",
+		Short: "Say which class pictures are of, a line each",
+		Long: `Classifies pictures: files, folders (walked), or - for a picture on standard input.
+A file that cannot be read is named, the rest go on, and the exit code is 1. Of any number of
+pictures; with --out FILE a call that was killed goes on where it was with --resume.
+Probabilities are calibrated, and an answer can be "unknown": see --sure and --unknown (docs/unknown.md).`,
+		Example: `  graft predict runs/photos-resnet18 new.jpg holiday/
+  graft predict runs/photos-resnet18 holiday/ --sure 0.95 --unknown    # else the label is "unknown"
+  graft predict runs/photos-resnet18 archive/ --out answers.csv --sort-into sorted/
+  graft predict best.safetensors --json - < picture.jpg`,
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if asJSON && asCSV {
-				return usageError{fmt.Errorf("--json and --csv exclude each other")}
+			if err := f.check(); err != nil {
+				return usageError{err}
 			}
-			if topk < 1 {
-				return usageError{fmt.Errorf("--top-k is %d, must be at least 1", topk)}
-			}
-			model, err := graft.OpenWith(args[0], graft.OpenOptions{TTA: tta, Threads: threads, Precision: graft.Precision(precision), Decode: decode, Memory: int64(memory)})
-			if err != nil {
-				return err
-			}
-			defer model.Close()
-			if tensors != "" {
-				return writeTensors(model, args[1:], tensors)
-			}
-			p := &predictor{model: model, topk: min(topk, len(model.Classes)), stdin: c.InOrStdin()}
-			p.print = printText(c.OutOrStdout(), p.topk)
-			if asJSON {
-				p.print = printJSON(c.OutOrStdout(), p.topk)
-			}
-			if asCSV {
-				if p.print, err = printCSV(c.OutOrStdout(), p.topk); err != nil {
-					return err
-				}
-			}
-			return p.all(c.Context(), args[1:])
+			return f.run(c, args[0], args[1:])
 		},
 	}
-	c.Flags().BoolVar(&tta, "tta", false, "answer with the mean over each picture and its mirror image")
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line (see graft help json)")
-	c.Flags().BoolVar(&asCSV, "csv", false, "comma-separated values with a header")
-	c.Flags().IntVar(&topk, "top-k", 5, "how many classes to name")
-	c.Flags().Var(&memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
-	c.Flags().IntVar(&threads, "threads", 0, "processors to use (default all)")
-	precisionFlag(c.Flags(), &precision)
-	decodeFlag(c.Flags(), &decode, "as the model was trained")
-	c.Flags().StringVar(&tensors, "tensors", "", "write what the network reads and its logits to this safetensors file instead")
+	fs := c.Flags()
+	fs.BoolVar(&f.tta, "tta", false, "answer with the mean over each picture and its mirror image")
+	fs.BoolVar(&f.json, "json", false, "one JSON object a line (see graft help json)")
+	fs.BoolVar(&f.csv, "csv", false, "comma-separated values with a header")
+	fs.IntVar(&f.topk, "top-k", 5, "how many classes to name")
+	fs.BoolVar(&f.trust.Raw, "raw", false, "probabilities as the network has them, not calibrated")
+	fs.Float64Var(&f.trust.Sure, "sure", 0, "answer unknown where the model is not sure enough for this `precision`, as 0.95 (default off)")
+	fs.Float64Var(&f.trust.Threshold, "threshold", 0, "answer unknown below this `probability` (default off)")
+	fs.Float64Var(&f.trust.Accept, "unknown", 0, "answer unknown where a picture looks like none of the training pictures; the `share` of good pictures that is still accepted is 0.95 unless given, as --unknown=0.99 (default off)")
+	fs.Lookup("unknown").NoOptDefVal = "0.95"
+	fs.Float64Var(&f.trust.Coverage, "coverage", 0, "name a set of classes that holds the right one with this `share`, as 0.9 (default off)")
+	fs.StringVar(&f.out, "out", "", "write the answers to this `file`, .csv or .jsonl, and a summary to standard output")
+	fs.BoolVar(&f.resume, "resume", false, "with --out: go on with a file that is there, each picture once")
+	fs.StringVar(&f.sortInto, "sort-into", "", "link each picture into a folder of its label in this `folder`; nothing is moved or replaced")
+	fs.StringVar(&f.linksAs, "links", "symbolic", "what --sort-into makes: symbolic or hard links")
+	fs.Var(&f.memory, "memory", "cap on what the model and its batches hold, as 500MB (default none)")
+	fs.IntVar(&f.threads, "threads", 0, "processors to use (default all)")
+	precisionFlag(fs, &f.precision)
+	decodeFlag(fs, &f.decode, "as the model was trained")
+	fs.StringVar(&f.tensors, "tensors", "", "write what the network reads and its logits to this safetensors file instead")
 	return c
 }
 
-func (p *predictor) all(ctx context.Context, paths []string) error {
-	for _, path := range paths {
-		if path == "-" {
-			data, err := io.ReadAll(p.stdin)
-			if err := p.one(ctx, "-", data, err); err != nil {
-				return err
-			}
-			continue
+func (f *predictFlags) check() error {
+	switch {
+	case f.json && f.csv:
+		return fmt.Errorf("--json and --csv exclude each other")
+	case f.out != "" && (f.json || f.csv):
+		return fmt.Errorf("--out writes CSV or JSON lines by the file's ending: leave --json and --csv out")
+	case f.topk < 1:
+		return fmt.Errorf("--top-k is %d, must be at least 1", f.topk)
+	case f.resume && f.out == "":
+		return fmt.Errorf("--resume goes on with the file that --out names")
+	case f.linksAs != "symbolic" && f.linksAs != "hard":
+		return fmt.Errorf("--links is %q, not symbolic or hard", f.linksAs)
+	case f.out != "" && !isCSV(f.out) && !isJSONLines(f.out):
+		return fmt.Errorf("--out %s: the ending says the form, .csv or .jsonl", f.out)
+	}
+	return nil
+}
+
+func (f *predictFlags) run(c *cobra.Command, from string, paths []string) (err error) {
+	model, err := graft.OpenWith(from, graft.OpenOptions{TTA: f.tta, Threads: f.threads, Precision: graft.Precision(f.precision), Decode: f.decode,
+		Memory: int64(f.memory), Trust: f.trust})
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	if f.tensors != "" {
+		return writeTensors(model, paths, f.tensors)
+	}
+	if s, ok := model.Selection(); ok {
+		fmt.Fprintf(os.Stderr, "answers from probability %.3f on: %.0f %% of the validation pictures, %.3f of them right, at least %.3f of new ones\n",
+			s.Threshold, 100*s.Coverage, s.Precision, s.Bound)
+	}
+	p := &predictor{model: model, stdin: c.InOrStdin(), count: tally{labels: map[string]int{}}}
+	form := &format{topk: min(f.topk, len(model.Classes)), trust: f.trust}
+	if f.sortInto != "" {
+		if p.links, err = newLinker(f.sortInto, f.linksAs == "hard", paths); err != nil {
+			return err
 		}
-		for file, err := range dataset.Walk(path) {
-			var data []byte
-			if err == nil {
-				data, err = os.ReadFile(file)
+	}
+	out, begun := c.OutOrStdout(), false
+	if f.out != "" {
+		file, done, err := openAnswers(f.out, f.resume, form)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Sync(), file.Close()) }()
+		at, _ := file.Seek(0, io.SeekCurrent)
+		out, p.answered, begun = file, done, at > 0
+	}
+	switch {
+	case f.json || isJSONLines(f.out):
+		p.print = form.json(out)
+	case f.csv || isCSV(f.out):
+		if p.print, err = form.csv(out, !begun); err != nil {
+			return err
+		}
+	default:
+		p.print = form.text(out)
+	}
+	err = p.all(c, paths, f.out != "")
+	if f.out != "" && (err == nil || errors.Is(err, errSaid)) {
+		p.count.print(c.OutOrStdout(), f.out)
+	}
+	return err
+}
+
+// all answers for every picture, with a bar where a person watches.
+func (p *predictor) all(c *cobra.Command, paths []string, bar bool) error {
+	r, end := newReport(c, false)
+	defer end()
+	total := 0
+	if bar = bar && terminal(); bar {
+		for range sourcesOf(paths, p.stdin) {
+			total++
+		}
+	}
+	sources := func(yield func(graft.Source) bool) {
+		for s := range sourcesOf(paths, p.stdin) {
+			if p.answered.has(s.Path) {
+				p.count.before++
+				continue
 			}
-			if err := p.one(ctx, file, data, err); err != nil {
-				return err
+			if !yield(s) {
+				return
 			}
 		}
 	}
-	if p.failed > 0 {
-		fmt.Fprintf(os.Stderr, "graft: %d pictures could not be read\n", p.failed)
+	for a, err := range p.model.PredictStream(c.Context(), sources) {
+		if err != nil {
+			return err
+		}
+		if p.links != nil && a.Err == nil {
+			if err := p.links.add(a.Path, a.Label); err != nil {
+				return err
+			}
+		}
+		if err := p.print(&a); err != nil {
+			return err
+		}
+		p.count.add(&a)
+		if bar {
+			r.advance("pictures", int64(p.count.all()), int64(total), fmt.Sprintf("%d unknown, %d unreadable", p.count.unknown, p.count.failed))
+		}
+	}
+	if p.count.failed > 0 {
+		fmt.Fprintf(os.Stderr, "graft: %d pictures could not be read\n", p.count.failed)
 		return errSaid
 	}
 	return nil
 }
 
-// one answers for a picture, or prints why not.
-func (p *predictor) one(ctx context.Context, path string, data []byte, err error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	var answer graft.Prediction
-	if err == nil {
-		answer, err = p.model.PredictBytes(ctx, data)
-	}
-	if err != nil {
-		p.failed++
-		return p.print(path, nil, err)
-	}
-	return p.print(path, &answer, nil)
-}
-
-func printText(w io.Writer, topk int) func(string, *graft.Prediction, error) error {
-	return func(path string, p *graft.Prediction, err error) error {
-		if err != nil {
-			_, e := fmt.Fprintf(w, "%s\terror: %v\n", path, err)
-			return e
+// sourcesOf are the pictures that paths stand for, in the order of the walk.
+func sourcesOf(paths []string, stdin io.Reader) iter.Seq[graft.Source] {
+	return func(yield func(graft.Source) bool) {
+		for _, path := range paths {
+			if path == "-" {
+				data, err := io.ReadAll(stdin)
+				if !yield(graft.Source{Path: "-", Data: append([]byte{}, data...), Err: err}) {
+					return
+				}
+				continue
+			}
+			for file, err := range dataset.Walk(path) {
+				if !yield(graft.Source{Path: file, Err: err}) {
+					return
+				}
+			}
 		}
-		var top []string
-		for _, l := range p.TopK[:topk] {
-			top = append(top, fmt.Sprintf("%s %.3f", l.Label, l.Prob))
-		}
-		_, e := fmt.Fprintf(w, "%s\t%s\t%.3f\t%s\n", path, p.Label, p.Prob, strings.Join(top, ", "))
-		return e
 	}
-}
-
-func printJSON(w io.Writer, topk int) func(string, *graft.Prediction, error) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return func(path string, p *graft.Prediction, err error) error {
-		if err != nil {
-			return e.Encode(struct {
-				Path  string `json:"path"`
-				Error string `json:"error"`
-			}{path, err.Error()})
-		}
-		return e.Encode(struct {
-			Path  string            `json:"path"`
-			Label string            `json:"label"`
-			Prob  float64           `json:"prob"`
-			TopK  []graft.LabelProb `json:"topk"`
-		}{path, p.Label, p.Prob, p.TopK[:topk]})
-	}
-}
-
-func printCSV(w io.Writer, topk int) (func(string, *graft.Prediction, error) error, error) {
-	c := csv.NewWriter(w)
-	header := []string{"path", "label", "prob", "error"}
-	for k := 2; k <= topk; k++ {
-		header = append(header, fmt.Sprintf("label%d", k), fmt.Sprintf("prob%d", k))
-	}
-	write := func(row []string) error {
-		if err := c.Write(row); err != nil {
-			return err
-		}
-		c.Flush()
-		return c.Error()
-	}
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
-	return func(path string, p *graft.Prediction, err error) error {
-		row := make([]string, len(header))
-		row[0] = path
-		if err != nil {
-			row[3] = err.Error()
-			return write(row)
-		}
-		row[1], row[2] = p.Label, number(p.Prob)
-		for k, l := range p.TopK[1:topk] {
-			row[4+2*k], row[5+2*k] = l.Label, number(l.Prob)
-		}
-		return write(row)
-	}, write(header)
 }
 
 // writeTensors keeps inputs and logits for comparing with another program:
