@@ -242,10 +242,18 @@ func printRun(w io.Writer, r *graft.Run) {
 	if r.BestEpoch > 0 {
 		fmt.Fprintf(w, "\nbest epoch %d, test acc %.3f %s\n", r.BestEpoch, r.BestTestAcc, interval(r.BestTestAcc, r.TestPictures))
 		fmt.Fprintf(w, "  model   %s\n  curves  %s\n", filepath.Join(r.Dir, "best.safetensors"), filepath.Join(r.Dir, "curves.png"))
+		if report := filepath.Join(r.Dir, "report.html"); exists(report) {
+			fmt.Fprintf(w, "  report  %s\n", report)
+		}
 	}
 	if r.HeadAcc != nil {
 		fmt.Fprintf(w, "output layer alone: test acc %.3f\n", *r.HeadAcc)
 	}
 	fmt.Fprintf(w, "loss %.3f, train acc %.3f, test acc %.3f\n", r.Loss, r.TrainAcc, r.TestAcc)
 	fmt.Fprintf(w, "%.1f examples/sec on %s\n", r.ImagesPerSec, r.Device)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

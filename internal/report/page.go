@@ -421,7 +421,11 @@ func (p *document) how(in *Input) {
 		if ph.Freeze == "" {
 			what = "nothing frozen"
 		}
-		add(&p.Recipe, "Phase", "%s: %d epochs, %s", ph.Name, ph.Epochs, what)
+		epochs := ph.Epochs
+		if epochs == 0 {
+			epochs = s.Epochs
+		}
+		add(&p.Recipe, "Phase", "%s: %d epochs, %s", ph.Name, epochs, what)
 	}
 	add(&p.Recipe, "Epochs", "%d", s.Epochs)
 	add(&p.Recipe, "Batch", "%d", s.Batch)
@@ -481,18 +485,18 @@ func duration(d time.Duration) string {
 // percent is a share with the digits that matter.
 func percent(v float64) string {
 	if v == 1 || v == 0 {
-		return fmt.Sprintf("%.0f %%", 100*v)
+		return fmt.Sprintf("%.0f\u00a0%%", 100*v)
 	}
-	return fmt.Sprintf("%.1f %%", 100*v)
+	return fmt.Sprintf("%.1f\u00a0%%", 100*v)
 }
 
 // probability never claims to be certain.
 func probability(v float64) string {
 	switch {
 	case v >= 0.9995:
-		return "> 99.9 %"
+		return "> 99.9\u00a0%"
 	case v < 0.0005:
-		return "< 0.1 %"
+		return "< 0.1\u00a0%"
 	}
-	return fmt.Sprintf("%.1f %%", 100*v)
+	return fmt.Sprintf("%.1f\u00a0%%", 100*v)
 }

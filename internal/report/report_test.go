@@ -85,7 +85,7 @@ func draw(t *testing.T, in *Input) string {
 	if err := Write(&b, in); err != nil {
 		t.Fatal(err)
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), "\u00a0", " ")
 }
 
 var (
