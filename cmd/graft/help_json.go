@@ -22,12 +22,14 @@ compare  {"runs":[{"run":R,"model":M,"recipe":N,"data":D,"seed":0,"train":270,"e
          "part":"test","best_chosen_on":"val","seconds":30.2,"img_s":250}],"pairs":[{"a":R,"b":R,"comparable":true,"n":200,"both":170,"only_a":5,"only_b":9,
          "neither":16,"p":0.42,"p_adjusted":0.42,"difference":0.02,"verdict":TEXT}],"curves":F}; difference is b's accuracy less a's; "why" where not comparable
 predict  {"path":P,"label":L,"prob":0.98,"topk":[{"label":L,"prob":0.98},...]}
+         prob is calibrated unless --raw; where asked also "unknown":true with the label unknown, "reason":"unsure" or "unlike",
+         "ood" (above 1 is unlike the training pictures), "set":[L,...]; --out FILE.jsonl has the same lines
          {"path":P,"error":E}; the rest go on, and the exit code is 1
 explain  {"path":P,"label":L,"prob":0.98,"class":C,"class_prob":0.98,"image":F,"width":13,"height":13,"heat":[..],"nearest":[{"path":P,"label":L,"cosine":0.9},...]}
          heat has height rows of width values from 0 to 1 over the square that the network sees; nearest is of a run's training pictures
 report   {"report":"runs/photos-resnet18/report.html"}
 eval     {"accuracy":0.85,"loss":0.4,"n":200,"classes":[{"name":N,"precision":P,"recall":R,"f1":F,"support":S}],"confusion":[[..]]}
-         interval is the 95 % one (Wilson) of the accuracy; confusion has a row for each class as it is, a column for each as answered; part says which pictures
+         interval is the 95 % one (Wilson) of the accuracy; temperature, ece, ece_raw, covered and set_size (docs/unknown.md); confusion has a row for each class as it is, a column for each as answered; part says which pictures
 export   {"path":F,"bytes":2908734,"card":F,"kept":false,"proof":{"with":"onnxruntime 1.32.0","pictures":200,"from":S,"agree":200,"worst":3e-7,"limit":1e-3}}
          kept: the model card was there already; worst: the largest difference of a probability
 check    {"data":D,"pictures":1200,"classes":[{"name":N,"train":500,"val":0,"test":100}],"findings":[{"kind":"leak","text":T,
