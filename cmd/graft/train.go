@@ -36,7 +36,7 @@ func newTrain() *cobra.Command {
 
 DATA is a folder with train/ and test/ or val/ (each with one folder a class), a folder of class
 folders, a .zip or .tar(.gz) of either, a list (.csv or .jsonl with path, label and, if wanted, split and group;
-.txt with a path a line), or a built-in set: clothing (inside the program), hotdog, imagenette, imagenette-160
+.txt with a path a line), or a built-in set: clothing (inside the program), hotdog, hymenoptera, imagenette, imagenette-160
 (downloaded once). The body learns at --lr, the new output layer at --head-lr-x times that.
 A flag wins over the recipe; graft recipe show NAME prints one, and a file of your own is one too.
 

@@ -29,6 +29,7 @@ type builtin struct {
 var builtIns = []builtin{
 	{"clothing", "390 photographs of pants, shoes and t-shirts, inside the program", openClothing, nil},
 	{"hotdog", "2,800 photographs, hot dog or not, downloaded once", opener(&hotdogFile), nil},
+	{"hymenoptera", "about 400 photographs of ants and bees, downloaded once", opener(&hymenopteraFile), nil},
 	{"imagenette", "13,394 photographs of ten ImageNet classes, 320 pixels, downloaded once", opener(&imagenetteFile), imagenetteClasses},
 	{"imagenette-160", "the same at 160 pixels", opener(&imagenette160File), imagenetteClasses},
 }
@@ -60,6 +61,14 @@ var hotdogFile = fetch.File{
 	Name: "hotdog.zip",
 	URL:  "http://d2l-data.s3-accelerate.amazonaws.com/hotdog.zip",
 	SHA1: "fba480ffa8aa7e0febbb511d181409f899b9baa5",
+}
+
+// hymenopteraFile is the set of PyTorch's transfer learning tutorial; the sum is that of
+// .jenkins/download_data.py in pytorch/tutorials.
+var hymenopteraFile = fetch.File{
+	Name:   "hymenoptera_data.zip",
+	URL:    "https://download.pytorch.org/tutorial/hymenoptera_data.zip",
+	SHA256: "fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209",
 }
 
 // Imagenette (Howard 2019), as torchvision.datasets.Imagenette fetches it; MD5 is
