@@ -59,7 +59,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.tokenFile, "token-file", "", "file with a token that requests must bear (Authorization: Bearer TOKEN)")
 	f.BoolVar(&s.reload, "reload", false, "look for new model files every 2 seconds (SIGHUP does so once)")
 	f.IntVar(&s.Batch, "batch", s.Batch, "the most pictures that go through the network together, up to 32")
-	f.DurationVar(&s.BatchWait, "batch-wait", s.BatchWait, "the longest that a picture waits for others that are being decoded; 0 for not at all")
+	f.DurationVar(&s.BatchWait, "batch-wait", s.BatchWait, "the longest that a picture waits for others that are being decoded")
 	f.IntVar(&s.Queue, "queue", s.Queue, "pictures of a model that may wait; more are refused with 503")
 	f.IntVar(&s.Requests, "max-requests", s.Requests, "requests under way at once; more are refused with 429")
 	f.IntVar(&s.Connections, "max-connections", s.Connections, "connections at once; more wait")
@@ -98,9 +98,6 @@ func (s *serving) check(args []string) error {
 		return usageError{fmt.Errorf("--max-request-bytes %s is less than --max-bytes %s", &s.request, &s.picture)}
 	case s.buffers < s.request:
 		return usageError{fmt.Errorf("--max-buffers %s is less than --max-request-bytes %s", &s.buffers, &s.request)}
-	}
-	if s.BatchWait == 0 {
-		s.BatchWait = -1
 	}
 	if s.reload {
 		s.Watch = 2 * time.Second

@@ -11,8 +11,8 @@ import (
 )
 
 // A batcher feeds one network. What arrives while the network is busy goes through it
-// together as soon as it is free, which costs nobody a wait. While others are still
-// being decoded, a picture waits for them, a little.
+// together as soon as it is free, which costs nobody a wait. With wait, a picture
+// also waits for others while they are being decoded.
 type batcher struct {
 	predict func(context.Context, ...*graft.Input) ([]graft.Prediction, error)
 	most    int

@@ -39,7 +39,7 @@ type Config struct {
 	Open   graft.OpenOptions // of every model
 
 	Batch     int           // the most pictures that go through a network together
-	BatchWait time.Duration // the longest that a picture waits for others that are being decoded; below 0 for not at all
+	BatchWait time.Duration // the longest that a picture waits for others that are being decoded
 	Queue     int           // pictures of a model that may wait
 
 	Requests     int           // under way at once
@@ -61,7 +61,7 @@ type Config struct {
 // Defaults are the limits of a laptop's or a small server's.
 func Defaults() Config {
 	return Config{
-		Batch: 32, BatchWait: 2 * time.Millisecond, Queue: 256,
+		Batch: 32, Queue: 256,
 		Requests: 64, Connections: 1024, PictureBytes: 20e6, RequestBytes: 50e6, Buffers: 500e6, Pixels: 50e6, Pictures: 64,
 		BodyTimeout: 10 * time.Second, Timeout: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
@@ -88,9 +88,6 @@ func (c Config) filled() Config {
 	setBytes(&c.PictureBytes, d.PictureBytes)
 	setBytes(&c.RequestBytes, max(d.RequestBytes, c.PictureBytes))
 	setBytes(&c.Buffers, max(d.Buffers, 2*c.RequestBytes))
-	if c.BatchWait == 0 {
-		c.BatchWait = d.BatchWait
-	}
 	if c.Timeout <= 0 {
 		c.Timeout = d.Timeout
 	}

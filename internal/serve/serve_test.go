@@ -263,7 +263,7 @@ func mustRequest(t *testing.T) *http.Request {
 
 // While the network is busy pictures gather; they go together, at most Batch at once.
 func TestMicroBatches(t *testing.T) {
-	s, url := started(t, Config{Batch: 4, BatchWait: -1})
+	s, url := started(t, Config{Batch: 4})
 	b := s.models[0].now.batch
 	var sizes []int
 	seen := b.seen
