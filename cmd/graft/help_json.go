@@ -11,7 +11,7 @@ func newHelpJSON() *cobra.Command {
 New names may be added, these stay:
 
 train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"img_s":40.1}   one an epoch
-         also val_acc and val_loss where there are validation pictures, test_loss, lr, best
+         also val_acc and val_loss where there are validation pictures, test_loss, lr, best, seconds (since the run began)
          {"event":"done","run":DIR,"best_epoch":3,"best_test_acc":0.86,"test_acc":0.85,"train_acc":0.9,"loss":0.2,"img_s":40.1}
          train_acc is running, over augmented batches; img_s counts training steps, waits for data included;
          stages is [{"name":"training","seconds":4.6},...], where the time went; "interrupted":true after Ctrl-C; "head_acc" of --recipe fast is the output layer's alone

@@ -89,6 +89,7 @@ func page(files fs.FS, name string) http.Handler {
 // A Detail is all about a run but its pictures.
 type Detail struct {
 	Summary
+	At     string         `json:"at"` // its path, for commands
 	Config *rundir.Config `json:"config"`
 	Epochs []rundir.Epoch `json:"epochs"`
 	Trace  []rundir.Trace `json:"trace"`
@@ -132,7 +133,7 @@ func (d *Dashboard) run(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) detail(s *Summary) (*Detail, error) {
 	at := d.path(s)
-	out := &Detail{Summary: *s}
+	out := &Detail{Summary: *s, At: filepath.Join(d.o.Dir, filepath.FromSlash(s.Name))}
 	var errs [4]error
 	out.Config, errs[0] = rundir.ReadConfig(at)
 	out.Epochs, out.Done, errs[1] = readMetrics(at)
@@ -186,14 +187,14 @@ func (d *Dashboard) report(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		return
 	}
-	f, err := d.root.Open(path.Join(s.Name, reportFile))
+	f, err := d.root.Open(path.Join(s.Name, rundir.ReportFile))
 	if err != nil {
-		fail(w, http.StatusNotFound, fmt.Errorf("%s has no %s", s.Name, reportFile))
+		fail(w, http.StatusNotFound, fmt.Errorf("%s has no %s", s.Name, rundir.ReportFile))
 		return
 	}
 	defer f.Close()
 	w.Header().Set("Content-Security-Policy", "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:")
-	http.ServeContent(w, r, reportFile, time.Time{}, f)
+	http.ServeContent(w, r, rundir.ReportFile, time.Time{}, f)
 }
 
 func reply(w http.ResponseWriter, v any) {

@@ -14,10 +14,7 @@ import (
 	"graft/internal/rundir"
 )
 
-const (
-	depth      = 3 // levels that runs are looked for
-	reportFile = "report.html"
-)
+const depth = 3 // levels that runs are looked for
 
 // A Summary is a run as the list shows it.
 type Summary struct {
@@ -125,7 +122,7 @@ func (r *runs) names() ([]string, error) {
 // stamp changes when one of a run's files does.
 func stamp(at string) string {
 	var b strings.Builder
-	for _, name := range []string{rundir.ConfigFile, rundir.MetricsFile, rundir.LiveFile, rundir.StopFile, rundir.TraceFile, rundir.PicturesFile, reportFile} {
+	for _, name := range []string{rundir.ConfigFile, rundir.MetricsFile, rundir.LiveFile, rundir.StopFile, rundir.TraceFile, rundir.PicturesFile, rundir.ReportFile} {
 		if fi, err := os.Stat(filepath.Join(at, name)); err == nil {
 			fmt.Fprintf(&b, "%s %d %d;", name, fi.Size(), fi.ModTime().UnixNano())
 		}
@@ -182,7 +179,7 @@ func read(name, at string) (k known) {
 		}
 	}
 	s.Stopping = exists(filepath.Join(at, rundir.StopFile))
-	s.Report = exists(filepath.Join(at, reportFile))
+	s.Report = exists(filepath.Join(at, rundir.ReportFile))
 	return k
 }
 

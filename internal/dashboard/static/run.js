@@ -77,7 +77,7 @@ export async function runView(name) {
 
   function stop() {
     const dialog = document.getElementById("ask");
-    document.getElementById("ask-command").textContent = `graft resume ${run.name}`;
+    document.getElementById("ask-command").textContent = `graft resume ${run.at}`;
     document.getElementById("ask-no").onclick = () => dialog.close();
     document.getElementById("ask-yes").onclick = async () => {
       dialog.close();
