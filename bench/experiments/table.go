@@ -19,8 +19,10 @@ func tables(rows []row, all []experiment) []byte {
 	b.WriteString(`# Results
 
 Written by ` + "`make experiments`" + ` (bench/experiments), which goes on with the runs that are missing in its rows.jsonl. SqueezeNet 1.1, test accuracy. No choice is
-made on test pictures: of ` + "`auto`" + ` it is the epoch that a tenth of the training pictures chose, of the others, which hold none back, the last epoch. The interval is Wilson's, 95 %, of the median over the test pictures: what chance may move it by other pictures. The seeds beside it show what chance moves by other draws.
-Time is of the whole command, on all threads with nothing else running (seed 0): until the test accuracy first was .85, and to the end.
+made on test pictures: of ` + "`auto`" + ` it is the epoch that a tenth of the training pictures chose, of the others, which hold none back, the last epoch. The interval is Wilson's,
+95 %, of the median over the test pictures: what chance may move it by other pictures. The seeds beside it show what chance moves by other draws; where fewer than
+five stand, the others are not measured yet. Time is of the whole command, on all threads, seed 0, ahead of anything else on the machine: until the test accuracy
+first was .85, and to the end.
 `)
 	if len(rows) > 0 {
 		fmt.Fprintf(&b, "\nMeasured %s on %s.\n", dates(rows), devices(rows))
