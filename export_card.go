@@ -39,7 +39,8 @@ func (c *Classifier) card(e ExportConfig, run *session, x *Export) *card.Card {
 			k.Classes[i].Train, k.Classes[i].Val, k.Classes[i].Test = train[i], val[i], test[i]
 		}
 	}
-	if answers, err := rundir.ReadPredictions(dir); err == nil {
+	// The answers that a run keeps are the best model's.
+	if answers, err := rundir.ReadPredictions(dir); err == nil && filepath.Base(c.Path) == rundir.BestFile {
 		c.measure(k, answers)
 		k.Chose = (config.Data.ChosenOn == "test") == (k.Part == "test")
 	}
