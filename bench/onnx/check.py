@@ -4,7 +4,7 @@
     python3 bench/onnx/check.py [--models A,B] [--pictures DIR] [--data DATA] [--limit N] [--speed]
 
 Installs onnx and onnxruntime into the cache folder (GRAFT_ONNX_CACHE, default ~/.cache/graft-onnx) once; without a package index it skips,
-saying so. Each model is trained a few steps from random weights (squeezenet1_1 from its own), ConvNeXt filled by a formula, so that answers
+saying so. Each model is trained a few steps from random weights (squeezenet1_1 from its own), some filled with random numbers, so that answers
 differ between pictures. onnx's checker and strict shape inference must pass; onnxruntime's logits, fed the tensors that
 `graft predict --tensors` writes, lie within 1e-4 of their size, probabilities from decoded 8-bit pixels within 1e-2. The model card is held
 against Hugging Face's rules. --speed measures onnxruntime on 2 threads beside `graft bench`.
@@ -23,6 +23,7 @@ ROOT = HERE.parent.parent
 CACHE = pathlib.Path(os.environ.get("GRAFT_ONNX_CACHE", pathlib.Path.home() / ".cache/graft-onnx"))
 GRAFT = str(ROOT / "bin/graft")
 LAST = "model.safetensors"  # of a run
+FILLED = ("convnext_tiny", "vit_b_16", "mobilenet_v2")
 FAMILIES = "resnet18,squeezenet1_1,mobilenet_v2,efficientnet_b0,convnext_tiny,vit_b_16,regnet_y_400mf,mobilenet_v3_small,resnext50_32x4d,tf_efficientnet_lite0,resnet20"
 
 
@@ -41,7 +42,7 @@ def python():
 
 
 def filled(path):
-    """Replaces a model file's weights by a formula: layer scales of 1e-6 would hide ConvNeXt's blocks."""
+    """Replaces a model file's weights by random ones: layer scales of 1e-6 would hide ConvNeXt's blocks, and MobileNetV2 begins with one answer for all."""
     import numpy
     from safetensors import safe_open
     from safetensors.numpy import save_file
@@ -49,9 +50,11 @@ def filled(path):
         tensors, meta = {k: f.get_tensor(k) for k in f.keys()}, f.metadata()
     draw = numpy.random.default_rng(1)
     for name, t in tensors.items():
+        if name.endswith("num_batches_tracked"):
+            continue
         v = draw.uniform(-1, 1, t.shape)
         fan = max(t.size // t.shape[0], 1)
-        v = v * (6 / fan) ** 0.5 if t.ndim > 1 and "layer_scale" not in name else 1 + 0.1 * v if name.endswith("weight") else 0.1 * v
+        v = v * (6 / fan) ** 0.5 if t.ndim > 1 and "layer_scale" not in name else 1 + 0.1 * v if name.endswith("weight") else 1 + 0.5 * abs(v) if name.endswith("running_var") else 0.1 * v
         tensors[name] = v.astype(t.dtype)
     save_file(tensors, path, meta)
 
@@ -61,10 +64,10 @@ def make(model, data, folder):
     run = folder / model
     some = [] if model == "squeezenet1_1" else ["--weights", "none", "--limit", "8"]
     # Running statistics take some thirty steps to follow the data; before, all pictures get one answer.
-    epochs = "1" if model in ("squeezenet1_1", "convnext_tiny", "vit_b_16") else "12"
+    epochs = "1" if model in ("squeezenet1_1", *FILLED) else "12"
     subprocess.run([GRAFT, "train", data, "--model", model, "--recipe", "plain", "--epochs", epochs, "--batch", "8", "--out", str(run), *some],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if model in ("convnext_tiny", "vit_b_16"):
+    if model in FILLED:
         filled(run / LAST)
     return run
 
