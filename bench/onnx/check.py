@@ -24,7 +24,7 @@ CACHE = pathlib.Path(os.environ.get("GRAFT_ONNX_CACHE", pathlib.Path.home() / ".
 GRAFT = str(ROOT / "bin/graft")
 LAST = "model.safetensors"  # of a run
 FILLED = ("convnext_tiny", "vit_b_16", "mobilenet_v2")
-FAMILIES = "resnet18,squeezenet1_1,mobilenet_v2,efficientnet_b0,convnext_tiny,vit_b_16,regnet_y_400mf,mobilenet_v3_small,resnext50_32x4d,tf_efficientnet_lite0,resnet20"
+FAMILIES = "resnet18,squeezenet1_1,mobilenet_v2,efficientnet_b0,convnext_tiny,vit_b_16,regnet_y_400mf,resnext50_32x4d,tf_efficientnet_lite0,resnet20"
 
 
 def python():
