@@ -18,7 +18,7 @@ func TestExtended(t *testing.T) {
 		epochs      int
 	}{
 		{"plain", "--model resnet20 --weights none --recipe plain --optimiser adamw --ema 0.9 --epochs 1", "--epochs 3", 3},
-		{"phases", "--model squeezenet1_1 --recipe auto --freeze 3 --epochs 1 --patience 1 --mixup 0.2", "", 11},
+		{"phases", "--model squeezenet1_1 --recipe auto --freeze 3 --epochs 1 --patience 1 --mixup 0.2", "", 23},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if testing.Short() && c.longer == "" {

@@ -77,7 +77,9 @@ func TestSoak(t *testing.T) {
 	for c := range soakClients {
 		clients.Go(func() { k.client1(ctx, tick.C, rand.New(rand.NewPCG(uint64(c), 7))) })
 	}
-	samples := k.watch(t, ctx, max(last/10, 5*time.Second))
+	every := max(last/10, 5*time.Second)
+	clients.Go(func() { k.swap(t, ctx, every/2) })
+	samples := k.watch(t, ctx, every)
 	clients.Wait()
 	for _, kind := range sorted(k.seen) {
 		t.Logf("%7d %s", k.seen[kind], kind)
@@ -138,10 +140,10 @@ type sample struct {
 	goroutines, files int
 }
 
-// watch swaps the model and measures, ten times over a soak of minutes.
+// watch measures, ten times over a soak of minutes.
 func (k *soak) watch(t *testing.T, ctx context.Context, every time.Duration) []sample {
 	var samples []sample
-	for seed := uint64(1); ; seed++ {
+	for {
 		select {
 		case <-ctx.Done():
 		case <-time.After(every):
@@ -152,14 +154,28 @@ func (k *soak) watch(t *testing.T, ctx context.Context, every time.Duration) []s
 		if ctx.Err() != nil {
 			return samples
 		}
-		if seed%2 == 0 { // the old model goes on
-			if err := os.WriteFile(k.model, []byte("no model"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		writeModel(t, k.model, 1, "x", "y", "z") // a new file of the same parameters
 	}
+}
+
+// swap replaces the model's file: by a new one of the same parameters, and in turn by
+// one that is no model, with which the old one goes on.
+func (k *soak) swap(t *testing.T, ctx context.Context, every time.Duration) {
+	good, err := os.ReadFile(k.model)
+	for n := 0; err == nil; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+		content := good
+		if n%2 == 1 {
+			content = []byte("no model")
+		}
+		if err = os.WriteFile(k.model+".new", content, 0o644); err == nil {
+			err = os.Rename(k.model+".new", k.model)
+		}
+	}
+	t.Error(err)
 }
 
 func (k *soak) measure(t *testing.T) (s sample) {
