@@ -9,7 +9,8 @@ test:
 	go test ./...
 
 race:
-	go test -race -short ./internal/dataset ./internal/train ./internal/serve ./cmd/graft .
+	go test -race -short ./internal/dataset ./internal/train ./internal/serve ./internal/dashboard .
+	go test -race -short -run 'TestScripts/(train|predict|report|json)$$' ./cmd/graft
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
