@@ -61,7 +61,7 @@ func (s *session) createRun() (err error) {
 		return err
 	}
 	s.dir, err = rundir.Create(c.Out, c.Force, &rundir.Config{
-		Graft: Version, Command: c.Command, Started: time.Now().UTC().Truncate(time.Second),
+		Graft: Version, Command: c.Command, Started: time.Now().UTC().Truncate(time.Millisecond),
 		Model: s.model.Name, Weights: s.origin,
 		Data: rundir.Data{Location: c.Data, Name: d.Name, Fingerprint: d.Fingerprint, Classes: d.Classes,
 			Train: len(d.Train), Val: len(d.Valid), Test: len(d.Test), ChosenOn: chosen, Findings: findings,
