@@ -15,32 +15,18 @@ import (
 // explain answers with a picture: where the network finds a class (Grad-CAM). One is drawn
 // at a time, since it keeps the network from other requests.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	name, _, err := s.asked(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	data, err := s.readFile(w, r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	l, i, err := s.use(r.Context(), name, 1)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	defer give(l, i, 1)
-	e, drawn, err := s.draw(r.Context(), i, data, r.URL.Query().Get("class"))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "image/png")
-	w.Header().Set("Graft-Label", url.QueryEscape(e.Prediction.Label))
-	w.Header().Set("Graft-Class", url.QueryEscape(e.Class))
-	w.Header().Set("Graft-Prob", strconv.FormatFloat(e.Prob, 'g', -1, 64))
-	_, _ = w.Write(drawn) // the client may be gone
+	s.onePicture(w, r, func(i *instance, _ string, _ int, data []byte) error {
+		e, drawn, err := s.draw(r.Context(), i, data, r.URL.Query().Get("class"))
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "image/png")
+		w.Header().Set("Graft-Label", url.QueryEscape(e.Prediction.Label))
+		w.Header().Set("Graft-Class", url.QueryEscape(e.Class))
+		w.Header().Set("Graft-Prob", strconv.FormatFloat(e.Prob, 'g', -1, 64))
+		_, _ = w.Write(drawn) // the client may be gone
+		return nil
+	})
 }
 
 func (s *Server) draw(ctx context.Context, i *instance, data []byte, class string) (*graft.Explanation, []byte, error) {

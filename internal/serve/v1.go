@@ -123,32 +123,41 @@ func (s *Server) asked(r *http.Request) (name string, topk int, err error) {
 	return name, topk, nil
 }
 
+// onePicture reads a request with one picture and has answer write what a model makes of it.
+func (s *Server) onePicture(w http.ResponseWriter, r *http.Request, answer func(i *instance, name string, topk int, data []byte) error) {
+	err := func() error {
+		name, topk, err := s.asked(r)
+		if err != nil {
+			return err
+		}
+		data, err := s.readFile(w, r)
+		if err != nil {
+			return err
+		}
+		l, i, err := s.use(r.Context(), name, 1)
+		if err != nil {
+			return err
+		}
+		defer give(l, i, 1)
+		return answer(i, name, topk, data)
+	}()
+	if err != nil {
+		s.fail(w, r, err)
+	}
+}
+
 func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
-	name, topk, err := s.asked(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	data, err := s.readFile(w, r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	l, i, err := s.use(r.Context(), name, 1)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	defer give(l, i, 1)
-	p, err := s.answer(r.Context(), i, data)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, struct {
-		Model string `json:"model"`
-		*prediction
-	}{name, predicted(p, topk)})
+	s.onePicture(w, r, func(i *instance, name string, topk int, data []byte) error {
+		p, err := s.answer(r.Context(), i, data)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, struct {
+			Model string `json:"model"`
+			*prediction
+		}{name, predicted(p, topk)})
+		return nil
+	})
 }
 
 // batchAnswer is the answer for one picture of many: a prediction or an error.
