@@ -124,10 +124,8 @@ func (w *reporter) input(ctx context.Context) (in *report.Input, end func(), err
 		return nil, end, err
 	}
 	in.Before = w.before()
-	if file, err := rundir.Find(w.run); err == nil {
-		if m, err := rundir.ReadModel(file); err == nil {
-			in.Calibration, in.Strangers = m.Calibration, m.Neighbours != nil
-		}
+	if m, err := rundir.ReadModel(w.run); err == nil {
+		in.Calibration, in.Strangers = m.Calibration, m.Neighbours != nil
 	}
 	if w.data == nil {
 		for _, text := range w.config.Data.Findings {

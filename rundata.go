@@ -21,11 +21,7 @@ func reopened(ctx context.Context, run, data string, events func(Event)) (*sessi
 	if s.model, err = model.Find(s.c.Model); err != nil {
 		return nil, err
 	}
-	file, err := rundir.Find(run)
-	if err != nil {
-		return nil, err
-	}
-	m, err := rundir.ReadModel(file)
+	m, err := rundir.ReadModel(run)
 	if err != nil {
 		return nil, err
 	}
