@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Seconds and resident memory of a frozen body over ever more links to the same
-# photographs: both should say that a picture costs the same among many.
+# Seconds, processor time and resident memory of a frozen body over ever more links to
+# the same photographs: all should say that a picture costs the same among many.
 #
 #     bench/linear.sh [GRAFT [DATA [COUNTS]]]
 set -euo pipefail
-graft=${1:-bin/graft} data=$(realpath "${2:-../shared/data/hotdog}") counts=${3:-1000 3000 6000}
+graft=${1:-bin/graft} data=$(realpath "${2:-../shared/data/hotdog}") counts=${3:-1000 10000 50000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat > "$work/links.py" <<'E'
@@ -22,7 +22,7 @@ for c in classes:
 E
 for n in $counts; do
   python3 "$work/links.py" "$n" "$data" "$work/$n"
-  /usr/bin/time -o "$work/time" -f "%e %M" "$graft" train "$work/$n" --model squeezenet1_1 --recipe plain --freeze all --epochs 1 --cache-mb 0 --memory 600MB \
+  /usr/bin/time -o "$work/time" -f "%e %U %S %M" "$graft" train "$work/$n" --model squeezenet1_1 --recipe plain --freeze all --epochs 1 --cache-mb 0 --memory 600MB \
     --out "$work/run" --force > "$work/log"
-  awk -v n="$n" '{ printf "%d pictures: %.1f s, %.2f ms each, %d MB resident\n", n, $1, 1000 * $1 / n, $2 / 1024 }' "$work/time"
+  awk -v n="$n" '{ printf "%d pictures: %.1f s, %.2f ms each (%.2f of the processors), %d MB resident\n", n, $1, 1000 * $1 / n, 1000 * ($2 + $3) / n, $4 / 1024 }' "$work/time"
 done

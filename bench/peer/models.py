@@ -3,8 +3,8 @@
 
     python3 bench/peer/models.py [--only resnet18,vit_b_16] [--seconds 3] [--run-with "nice -n -5"] [--redo] [--write]
 
-A cell is a network in training or inference, in one process: graft, then PyTorch in each of its two memory layouts, of which the faster
-one counts, then graft again; fp32 on both sides, 32 pictures, or 8 where 32 are too large. --run-with goes before each cell's command.
+A cell is a network in training or inference: graft, then PyTorch in both memory layouts and compiled, of which the fastest
+counts, then graft again; fp32 on both sides, 32 pictures, or 8 where 32 are too large. --run-with goes before each cell's command.
 Cells are kept in models.json of the cache. --write measures parity too (go test's golden numbers) and writes docs/models.md.
 """
 import argparse
@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-from peer import CACHE, ROOT, Torch, graft, processor
+from peer import CACHE, LAYOUTS, ROOT, graft, processor, torch_img_s
 
 LARGE = {"resnet50", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d", "convnext_tiny", "vit_b_16"}
 EXE = str(ROOT / "bin/graft")
@@ -25,10 +25,9 @@ def batch(model):
 
 def cell(model, mode, threads, seconds):
     """Images a second of graft, the mean of before and after, and of PyTorch."""
-    torch = Torch("avx512")
     speed = lambda: graft(EXE, "avx512", model, mode, batch(model), threads, seconds)[mode + "_img_s"]
     first = speed()
-    layouts = {l: torch.img_s(model, mode, l, batch(model), threads, seconds) for l in ("contiguous", "channels_last")}
+    layouts = {l: torch_img_s("avx512", model, mode, l, batch(model), threads, seconds=seconds) for l in LAYOUTS}
     best = max(layouts, key=layouts.get)
     return {"graft": (first + speed()) / 2, "torch": layouts[best], "layout": best}
 

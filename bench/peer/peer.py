@@ -5,9 +5,11 @@
 
 Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft-peer) once, builds graft, and for every cell
 (column, model, mode, batch) chooses PyTorch's fastest configuration once a machine, then alternates the two programs: median and spread of
-the ratios. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the processor has, bf16 is graft's fastest precision
-over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished cells are kept by commit and processor in
-results.json of the cache and not measured again without --redo. --write puts table and chart into docs/.
+the ratios. PyTorch has a process a cell, as a job has, and is measured once more with an allocator told to give no memory back to the
+system, which nobody's script does by itself: the table's last columns. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the
+processor has, bf16 is graft's fastest precision over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished
+cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts table and chart into
+docs/.
 """
 import argparse
 import json
@@ -28,6 +30,7 @@ COLUMNS = {
     "avx512": {},
     "bf16": {},
 }
+LAYOUTS = ["contiguous", "channels_last"] + (["compiled"] if shutil.which("g++") else [])
 OTHERS = ["squeezenet1_1", "mobilenet_v2", "efficientnet_b0"]
 # The issue's targets: column -> ratio, by (model, mode, batch).
 TARGETS = {("resnet18", "train", 32): (2.4, 1.9, 1.2), ("resnet50", "train", 32): (2.4, 1.7, 1.3),
@@ -61,18 +64,36 @@ def python():
     return str(exe)
 
 
+# glibc asks the system for every large tensor anew, and the system clears its pages; with these it keeps them.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "2000000000"}
+
+
 class Torch:
-    """A worker with one column's environment."""
+    """A process that holds one network, under one column's environment; it ends with its with-statement."""
 
-    def __init__(self, column):
-        self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                  env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "inductor"), **os.environ, **COLUMNS[column]})
-        self.precision = "bf16" if column == "bf16" else "fp32"
+    def __init__(self, column, model, mode, layout, batch, threads, env={}):
+        precision = "bf16" if column == "bf16" else "fp32"
+        self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py"), model, mode, layout, str(batch), str(threads), precision],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "inductor"), **os.environ, **COLUMNS[column], **env})
 
-    def img_s(self, model, mode, layout, batch, threads, seconds):
-        self.p.stdin.write(f"{model} {mode} {layout} {batch} {threads} {seconds} {self.precision}\n")
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.stdin.close()
+        self.p.wait()
+
+    def img_s(self, seconds):
+        self.p.stdin.write(f"{seconds}\n")
         self.p.stdin.flush()
         return json.loads(self.p.stdout.readline())["img_s"]
+
+
+def torch_img_s(*cell, seconds, env={}):
+    """Images a second of PyTorch in a process of its own; cell as Torch takes it."""
+    with Torch(*cell, env=env) as t:
+        return t.img_s(seconds)
 
 
 def graft(exe, column, model, mode, batch, threads, seconds):
@@ -86,30 +107,31 @@ def graft(exe, column, model, mode, batch, threads, seconds):
     return json.loads(p.stdout.splitlines()[-1])
 
 
-def best_layout(torch, machine, column, model, mode, batch, o):
+def best_layout(machine, column, model, mode, batch, o):
     """PyTorch's fastest configuration of a cell, found once a machine and kept in layouts.json of the cache."""
     store = CACHE / "layouts.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     speed = kept.setdefault(f"{machine} {column}/{model}/{mode}/{batch}", {})
-    layouts = ["contiguous", "channels_last"] + (["compiled"] if shutil.which("g++") and o.compile else [])
-    for layout in layouts:
+    for layout in LAYOUTS:
         if layout not in speed:
-            speed[layout] = torch.img_s(model, mode, layout, batch, o.threads, 2)
+            speed[layout] = torch_img_s(column, model, mode, layout, batch, o.threads, seconds=2)
             store.write_text(json.dumps(kept, indent=1))
     return max(speed, key=speed.get)
 
 
-def measure(exe, torch, machine, column, model, mode, batch, o):
-    layout = best_layout(torch, machine, column, model, mode, batch, o)
-    cell = {"layout": layout, "graft": [], "torch": [], "roof": []}
-    for _ in range(o.rounds):
-        g = graft(exe, column, model, mode, batch, o.threads, o.seconds)
-        if g is None:
-            return {"unsupported": True}
-        cell["graft"].append(g[mode + "_img_s"])
-        cell["roof"].append(g[mode + "_roof"])
-        cell["torch"].append(torch.img_s(model, mode, layout, batch, o.threads, o.seconds))
-    return cell
+def measure(exe, machine, column, model, mode, batch, o):
+    cell = column, model, mode, best_layout(machine, column, model, mode, batch, o), batch, o.threads
+    found = {"layout": cell[3], "graft": [], "torch": [], "roof": []}
+    with Torch(*cell) as torch:
+        for _ in range(o.rounds):
+            g = graft(exe, column, model, mode, batch, o.threads, o.seconds)
+            if g is None:
+                return {"unsupported": True}
+            found["graft"].append(g[mode + "_img_s"])
+            found["roof"].append(g[mode + "_roof"])
+            found["torch"].append(torch.img_s(o.seconds))
+    found["kept"] = torch_img_s(*cell, seconds=o.seconds, env=KEEP_MEMORY)
+    return found
 
 
 def ratios(cell):
@@ -121,13 +143,14 @@ def row(name, cell):
     column, model, mode, batch = name.split("/")
     want = target(column, model, mode, int(batch))
     if cell.get("unsupported"):
-        return f"| {column} | {model} | {mode}, batch {batch} | not supported by this graft | | {want:.1f} | |"
+        return f"| {column} | {model} | {mode}, batch {batch} | not supported by this graft | | {want:.1f} | | | |"
     r, med = ratios(cell), statistics.median
-    return (f"| {column} | {model} | {mode}, batch {batch} | {med(cell['graft']):.1f} | {med(cell['torch']):.1f} ({cell['layout']}) "
-            f"| {want:.1f} | {'**' if med(r) >= want else ''}{med(r):.2f}{'**' if med(r) >= want else ''} ({min(r):.2f}-{max(r):.2f}) | {100 * med(cell['roof']):.0f} % |")
+    bold = "**" if med(r) >= want else ""
+    return (f"| {column} | {model} | {mode}, batch {batch} | {med(cell['graft']):.1f} | {med(cell['torch']):.1f} ({cell['layout']}) | {want:.1f} "
+            f"| {bold}{med(r):.2f}{bold} ({min(r):.2f}-{max(r):.2f}) | {100 * med(cell['roof']):.0f} % | {cell['kept']:.1f} | {med(cell['graft']) / cell['kept']:.2f} |")
 
 
-HEAD = "| column | model | | graft img/s | PyTorch img/s | target | ratio, median (spread) | graft of its peak |\n|---|---|---|---|---|---|---|---|"
+HEAD = "| column | model | | graft img/s | PyTorch img/s | target | ratio, median (spread) | graft of its peak | PyTorch, memory kept | ratio |\n|---|---|---|---|---|---|---|---|---|---|"
 
 
 def chart(results):
@@ -175,7 +198,6 @@ def main():
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--seconds", type=float, default=4)
     a.add_argument("--redo", action="store_true", help="measure finished cells again")
-    a.add_argument("--compile", action="store_true", help="try torch.compile too (minutes a model, once a machine)")
     a.add_argument("--layouts", action="store_true", help="choose PyTorch's configurations only")
     a.add_argument("--write", action="store_true", help="write docs/performance.md and docs/peer.svg")
     o = a.parse_args()
@@ -187,18 +209,15 @@ def main():
     if store.exists():
         kept = json.loads(store.read_text())
     done = kept.setdefault(f"{commit} {machine}", {})
-    torch, held = None, ""
     print(HEAD)
     for name, column, model, mode, batch in cells([x for x in o.only.split(",") if x]):
         if column == "avx512" and "avx512f" not in flags or column == "bf16" and "avx512_bf16" not in flags:
             continue
         if o.layouts or name not in done or o.redo:
-            if held != column:
-                torch, held = Torch(column), column
             if o.layouts:
-                print(name, best_layout(torch, machine, column, model, mode, batch, o), flush=True)
+                print(name, best_layout(machine, column, model, mode, batch, o), flush=True)
                 continue
-            done[name] = measure(exe, torch, machine, column, model, mode, batch, o)
+            done[name] = measure(exe, machine, column, model, mode, batch, o)
             CACHE.mkdir(parents=True, exist_ok=True)
             store.write_text(json.dumps(kept, indent=1))
         print(row(name, done[name]), flush=True)
