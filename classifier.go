@@ -44,19 +44,26 @@ type Classifier struct {
 	lens *lens // nil before the first explanation
 }
 
-// A Prediction is a classifier's answer for one picture.
+// A Prediction is a classifier's answer for one picture. As JSON it is what graft predict
+// and graft serve say.
 type Prediction struct {
-	Label string      // Unknown where Trust asks for more than the picture gives
-	Prob  float64     // of the most probable class, calibrated where the model can (docs/unknown.md)
-	TopK  []LabelProb // all classes, the most probable first
+	Label string      `json:"label"` // Unknown where Trust asks for more than the picture gives
+	Prob  float64     `json:"prob"`  // of the most probable class, calibrated where the model can (docs/unknown.md)
+	TopK  []LabelProb `json:"topk"`  // all classes, the most probable first
 	// Logits are what the network said, in the order of the classes.
-	Logits []float32
+	Logits []float32 `json:"-"`
 
-	Unknown bool
-	Reason  string  // Unsure or Unlike where it is Unknown, else ""
-	OOD     float64 // with Trust.Accept: distance from the training pictures; above 1 is unlike
+	Unknown bool    `json:"unknown,omitempty"`
+	Reason  string  `json:"reason,omitempty"` // Unsure or Unlike where it is Unknown
+	OOD     float64 `json:"ood,omitempty"`    // with Trust.Accept: distance from the training pictures; above 1 is unlike
 	// Set is, with Trust.Coverage, the classes of which one is right, as often as that says.
-	Set []string
+	Set []string `json:"set,omitempty"`
+}
+
+// Top is the prediction with its k most probable classes alone.
+func (p Prediction) Top(k int) Prediction {
+	p.TopK = p.TopK[:min(k, len(p.TopK))]
+	return p
 }
 
 // A LabelProb is a class and its probability.

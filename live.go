@@ -6,9 +6,6 @@ import (
 	"image"
 	"image/jpeg"
 	"math"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -261,18 +258,4 @@ func thumbnail(sample *dataset.Sample, pre transform.Preprocess, o dataset.Decod
 	var out bytes.Buffer
 	err = jpeg.Encode(&out, img, &jpeg.Options{Quality: 85})
 	return out.Bytes(), err
-}
-
-// resident is the memory that the process has, in bytes, where the system tells it.
-func resident() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize())
 }

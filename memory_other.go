@@ -4,3 +4,6 @@ package graft
 
 // memoryFree is 0: unknown.
 func memoryFree() (free int64, limited bool) { return 0, false }
+
+// resident is 0: unknown.
+func resident() int64 { return 0 }

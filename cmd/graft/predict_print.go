@@ -57,15 +57,9 @@ func (f *format) json(w io.Writer) func(*graft.Answer) error {
 			}{a.Path, a.Err.Error()})
 		}
 		return e.Encode(struct {
-			Path    string            `json:"path"`
-			Label   string            `json:"label"`
-			Prob    float64           `json:"prob"`
-			TopK    []graft.LabelProb `json:"topk"`
-			Unknown bool              `json:"unknown,omitempty"`
-			Reason  string            `json:"reason,omitempty"`
-			OOD     float64           `json:"ood,omitempty"`
-			Set     []string          `json:"set,omitempty"`
-		}{a.Path, a.Label, a.Prob, a.TopK[:f.topk], a.Unknown, a.Reason, a.OOD, a.Set})
+			Path string `json:"path"`
+			graft.Prediction
+		}{a.Path, a.Top(f.topk)})
 	}
 }
 

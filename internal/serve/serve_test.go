@@ -24,7 +24,7 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 	s, url := started(t, Config{})
 	files := photographs(t, 6)
 	want := direct(t, s.c.Models[0].Path, files)
-	check := func(what string, got prediction, i int) {
+	check := func(what string, got graft.Prediction, i int) {
 		t.Helper()
 		if got.Label != want[i].Label || got.Prob != want[i].Prob || !slices.Equal(got.TopK, want[i].TopK) {
 			t.Errorf("%s: picture %d is %v, not %v", what, i, got, want[i])
@@ -32,16 +32,16 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 	}
 	for i, f := range files {
 		_, _, data := post(t, url+"/v1/predict", "image/jpeg", f)
-		check("raw", decoded[prediction](t, data), i)
+		check("raw", decoded[graft.Prediction](t, data), i)
 		body, kind := form(f)
 		_, _, data = post(t, url+"/v1/predict", kind, body)
-		check("form", decoded[prediction](t, data), i)
+		check("form", decoded[graft.Prediction](t, data), i)
 	}
 	body, kind := form(append(slices.Clone(files), []byte("no picture"))...)
 	code, _, data := post(t, url+"/v1/predict/batch", kind, body)
 	answer := decoded[struct {
 		Predictions []struct {
-			prediction
+			graft.Prediction
 			Status int
 		}
 	}](t, data)
@@ -49,12 +49,12 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 		t.Fatalf("%d %s", code, data)
 	}
 	for i, p := range answer.Predictions[:6] {
-		check("batch", p.prediction, i)
+		check("batch", p.Prediction, i)
 	}
 	if p := answer.Predictions[6]; p.Status != 415 || p.Reason != "type" || p.Label != "" {
 		t.Errorf("what is no picture got %+v", p)
 	}
-	if _, _, data = post(t, url+"/v1/predict?top_k=1", "image/jpeg", files[0]); len(decoded[prediction](t, data).TopK) != 1 {
+	if _, _, data = post(t, url+"/v1/predict?top_k=1", "image/jpeg", files[0]); len(decoded[graft.Prediction](t, data).TopK) != 1 {
 		t.Errorf("top_k=1 got %s", data)
 	}
 }
@@ -308,7 +308,7 @@ func TestSwap(t *testing.T) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				code, _, data := post(t, url+"/v1/predict", "image/jpeg", files[c%2])
-				p := decoded[prediction](t, data)
+				p := decoded[graft.Prediction](t, data)
 				which := slices.IndexFunc(wants, func(w []graft.Prediction) bool { return slices.Equal(w[c%2].TopK, p.TopK) })
 				if code != 200 || which < 0 {
 					t.Errorf("got %d %s", code, data)
@@ -399,7 +399,7 @@ func TestSeveralModels(t *testing.T) {
 	photo := photographs(t, 1)
 	for _, m := range []Model{{"a", a}, {"b", b}} {
 		_, _, data := post(t, url+"/v1/predict?model="+m.Name, "image/jpeg", photo[0])
-		if want := direct(t, m.Path, photo)[0]; !slices.Equal(decoded[prediction](t, data).TopK, want.TopK) {
+		if want := direct(t, m.Path, photo)[0]; !slices.Equal(decoded[graft.Prediction](t, data).TopK, want.TopK) {
 			t.Errorf("%s: %s, not %v", m.Name, data, want)
 		}
 	}
@@ -458,7 +458,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 
 // Names in answers stay, since clients rely on them.
 func TestPredictionsInJSON(t *testing.T) {
-	got, err := json.Marshal(batchAnswer{Name: "n", prediction: predicted(graft.Prediction{Label: "x", Prob: .5, TopK: []graft.LabelProb{{Label: "x", Prob: .5}}}, 5)})
+	got, err := json.Marshal(batchAnswer{Name: "n", Prediction: &graft.Prediction{Label: "x", Prob: .5, TopK: []graft.LabelProb{{Label: "x", Prob: .5}}}})
 	if err != nil || string(got) != `{"name":"n","label":"x","prob":0.5,"topk":[{"label":"x","prob":0.5}]}` {
 		t.Errorf("%s, %v", got, err)
 	}

@@ -294,14 +294,14 @@ func (k *soak) raw(r *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	var p prediction
+	var p graft.Prediction
 	if err := json.Unmarshal(data, &p); err != nil || status != http.StatusOK {
 		return fmt.Errorf("status %d: %s", status, data)
 	}
 	return k.same(p, i)
 }
 
-func (k *soak) same(p prediction, i int) error {
+func (k *soak) same(p graft.Prediction, i int) error {
 	if p.Label != k.want[i].Label || !slices.Equal(p.TopK, k.want[i].TopK) {
 		return fmt.Errorf("picture %d is %v, not %v", i, p.TopK, k.want[i].TopK)
 	}
@@ -315,7 +315,7 @@ func (k *soak) batch(r *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	var answer struct{ Predictions []prediction }
+	var answer struct{ Predictions []graft.Prediction }
 	if err := json.Unmarshal(data, &answer); err != nil || status != http.StatusOK || len(answer.Predictions) != 4 {
 		return fmt.Errorf("status %d: %s", status, data)
 	}

@@ -86,22 +86,6 @@ func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, list)
 }
 
-// A prediction is what graft predict --json prints for a picture.
-type prediction struct {
-	Label string            `json:"label"`
-	Prob  float64           `json:"prob"`
-	TopK  []graft.LabelProb `json:"topk"`
-	// Where the server was asked for them: see docs/unknown.md.
-	Unknown bool     `json:"unknown,omitempty"`
-	Reason  string   `json:"reason,omitempty"`
-	OOD     float64  `json:"ood,omitempty"`
-	Set     []string `json:"set,omitempty"`
-}
-
-func predicted(p graft.Prediction, topk int) *prediction {
-	return &prediction{p.Label, p.Prob, p.TopK[:min(topk, len(p.TopK))], p.Unknown, p.Reason, p.OOD, p.Set}
-}
-
 // asked reads the query: the model, which goes without saying where there is one, and top_k.
 func (s *Server) asked(r *http.Request) (name string, topk int, err error) {
 	q := r.URL.Query()
@@ -154,8 +138,8 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, struct {
 			Model string `json:"model"`
-			*prediction
-		}{name, predicted(p, topk)})
+			graft.Prediction
+		}{name, p.Top(topk)})
 		return nil
 	})
 }
@@ -163,7 +147,7 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 // batchAnswer is the answer for one picture of many: a prediction or an error.
 type batchAnswer struct {
 	Name string `json:"name"`
-	*prediction
+	*graft.Prediction
 	Error  string `json:"error,omitempty"`
 	Reason string `json:"reason,omitempty"` // of the error, or why the label is unknown
 	Status int    `json:"status,omitempty"`
@@ -198,7 +182,8 @@ func (s *Server) predictBatch(w http.ResponseWriter, r *http.Request) {
 			s.metrics.rejected.WithLabelValues(why.reason).Inc()
 			return batchAnswer{Name: f.name, Error: why.text, Reason: why.reason, Status: why.status}
 		}
-		return batchAnswer{Name: f.name, prediction: predicted(p, topk), Reason: p.Reason}
+		p = p.Top(topk)
+		return batchAnswer{Name: f.name, Prediction: &p, Reason: p.Reason}
 	})
 	if err := r.Context().Err(); err != nil {
 		s.fail(w, r, err)
