@@ -100,6 +100,12 @@ func (t *training) weightGrad(f *graph.Node, dy *tensor) *weightGradTask {
 }
 
 func (t *training) emitWeightGrad(task *weightGradTask) {
+	if squares := task.squared(); squares != nil && task.bytes() > splitGradBytes {
+		t.net.tableRows = max(t.net.tableRows, squarePixels)
+		t.net.planeFloats = max(t.net.planeFloats, squares.scratchFloats())
+		t.p.emit(squares, task.in, task.dy)
+		return
+	}
 	t.net.tableRows = max(t.net.tableRows, len(task.class.taps)*weightGradPixels)
 	t.slot(task.in, weightGradPixels)
 	t.slot(task.dy, weightGradPixels)

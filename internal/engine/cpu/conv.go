@@ -396,13 +396,17 @@ func (t *splitGradTask) run(_ *worker, j, _ int) {
 
 // clearPadding zeroes the gradient rows behind the last real channel of a tap.
 func (t *weightGradTask) clearPadding(u0, u1 int) {
-	nr, taps := t.set.NR, len(t.class.taps)
 	for u := u0; u < u1; u++ {
 		j, tap, chunk := t.unit(u)
-		from, to := max(t.k, t.starts[chunk]), t.starts[chunk]+t.set.GradRows[t.chunks[chunk]]
-		if from < to {
-			clear(unsafe.Slice((*float32)(unsafe.Add(t.grad, (j*taps+tap)*t.tapBytes+from*nr*4)), (to-from)*nr))
-		}
+		t.clearRows(j, tap, max(t.k, t.starts[chunk]), t.starts[chunk]+t.set.GradRows[t.chunks[chunk]])
+	}
+}
+
+// clearRows zeroes rows [from, to) of a tap of the gradient, if there are any.
+func (t *weightGradTask) clearRows(panel, tap, from, to int) {
+	if from < to {
+		nr := t.set.NR
+		clear(unsafe.Slice((*float32)(unsafe.Add(t.grad, (panel*len(t.class.taps)+tap)*t.tapBytes+from*nr*4)), (to-from)*nr))
 	}
 }
 

@@ -188,6 +188,8 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 		return "winograd F(4x4) " + tile + bf16(t.in), true
 	case *winoGradTask:
 		return "winograd F(4x4) outer products " + net.set.Name + bf16(t.in), true
+	case *squareGradTask:
+		return net.directName(g, node) + " outer products in squares " + net.set.Name, true
 	case *weightGradTask:
 		split := bf16(t.in)
 		if t.sums != nil {
