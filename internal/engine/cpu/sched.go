@@ -1,7 +1,7 @@
 package cpu
 
 import (
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -44,28 +44,34 @@ type worker struct {
 // A pool keeps workers waiting between tasks. The caller of do is one of them.
 type pool struct {
 	workers []*worker
-	wake    []chan struct{}
-	done    sync.WaitGroup
+	starts  []gate // of the workers but the first
+	done    gate
 
-	task  task
+	task  task // nil ends the workers
 	n     int
 	items int64
 	next  atomic.Int64
 }
 
 func newPool(threads int) *pool {
-	p := &pool{workers: make([]*worker, threads)}
+	p := &pool{workers: make([]*worker, threads), starts: make([]gate, threads-1)}
+	watch := watchTime
+	if threads > runtime.GOMAXPROCS(0) {
+		watch = 0 // who watches would be in the way of who works
+	}
+	p.done.init(watch)
 	for i := range p.workers {
 		p.workers[i] = &worker{}
 		if i == 0 {
 			continue
 		}
-		wake := make(chan struct{}, 1)
-		p.wake = append(p.wake, wake)
+		start := &p.starts[i-1]
+		start.init(watch)
+		start.shut(1)
 		go func() {
-			for range wake {
+			for start.pass(); p.task != nil; start.pass() {
 				p.work(p.workers[i])
-				p.done.Done()
+				p.done.arrive()
 			}
 		}()
 	}
@@ -86,13 +92,18 @@ func (p *pool) do(t task, n int) {
 	}
 	p.task, p.n, p.items = t, n, int64(items)
 	p.next.Store(0)
-	helpers := min(len(p.wake), items-1)
-	p.done.Add(helpers)
-	for _, c := range p.wake[:helpers] {
-		c <- struct{}{}
+	helpers := p.starts[:min(len(p.starts), items-1)]
+	p.done.shut(len(helpers))
+	for i := range helpers {
+		helpers[i].arrive()
 	}
 	p.work(p.workers[0])
-	p.done.Wait()
+	for i := range helpers {
+		if helpers[i].enter() { // one that has not begun is not waited for
+			p.done.arrive()
+		}
+	}
+	p.done.pass()
 	p.task = nil
 }
 
@@ -107,9 +118,8 @@ func (p *pool) work(w *worker) {
 }
 
 func (p *pool) close() {
-	for _, c := range p.wake {
-		close(c)
+	for i := range p.starts {
+		p.starts[i].arrive()
 	}
-	p.wake = nil
-	p.workers = p.workers[:1]
+	p.starts, p.workers = nil, p.workers[:1]
 }
