@@ -73,6 +73,10 @@ func cases() []testCase {
 		x := b.normed("c", 0, 64, 3, 1, 1)
 		return b.normed("e", b.normed("d", x, 64, 3, 1, 1), 64, 3, 1, 1)
 	})
+	add("large weights", 3, graph.Shape{H: 11, W: 9, C: 3}, func(b builder) int {
+		x := b.normed("d", b.normed("c", 0, 90, 1, 1, 0), 100, 3, 2, 1)
+		return b.conv("f", b.normed("e", x, 270, 1, 1, 0), 300, 1, 2, 0)
+	})
 	add("scale that is no mean", 3, graph.Shape{H: 7, W: 7, C: 3}, func(b builder) int {
 		x := b.normed("c", 0, 20, 3, 1, 1)
 		return b.conv("e", b.Mul("m", x, b.Activation(graph.Sigmoid, b.conv("d", x, 20, 7, 1, 0))), 8, 1, 1, 0)
