@@ -1,6 +1,6 @@
 # What people type often. CI runs .ci/run, which says what must hold.
 
-.PHONY: release build test race lint generate cross arm64 python-check peer experiments demo lite0 soak serve-check browser screenshots resume onnx-check
+.PHONY: release build test race lint generate cross arm64 python-check peer experiments choose demo lite0 soak serve-check browser screenshots resume onnx-check
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/graft ./cmd/graft
@@ -62,6 +62,10 @@ peer:
 experiments: build
 	go run ./bench/experiments -time
 	go run ./bench/experiments -jobs 2
+
+# The settings of the recipe auto, by cross-validation on training pictures: the table in docs/training.md.
+choose: build
+	go run ./bench/choose
 
 demo:
 	go run ./cmd/graft demo

@@ -26,13 +26,22 @@ func freeName(path string) string {
 	}
 }
 
+// chosenOn is what chooses the epoch that is kept, as best_chosen_on has it (val, test, or none
+// where the last is kept), and a sentence that says so.
+func (s *session) chosenOn() (part, sentence string) {
+	if s.recipe.Choose == "last" {
+		return "none", "the last epoch is kept; held-out pictures only report"
+	}
+	chosen, sentence := s.data.ChosenOn()
+	if chosen == dataset.Valid {
+		return "val", sentence
+	}
+	return "test", sentence
+}
+
 func (s *session) createRun() (err error) {
 	c, r, d := &s.c, s.recipe, s.data
-	part, sentence := d.ChosenOn()
-	chosen := "test"
-	if part == dataset.Valid {
-		chosen = "val"
-	}
+	chosen, sentence := s.chosenOn()
 	loss := "mean"
 	if r.Sum {
 		loss = "sum"

@@ -42,7 +42,7 @@ func (c *Classifier) card(e ExportConfig, run *session, x *Export) *card.Card {
 	// The answers that a run keeps are the best model's.
 	if answers, err := rundir.ReadPredictions(dir); err == nil && filepath.Base(c.Path) == rundir.BestFile {
 		c.measure(k, answers)
-		k.Chose = (config.Data.ChosenOn == "test") == (k.Part == "test")
+		k.Chose = config.Data.ChosenOn != "none" && (config.Data.ChosenOn == "test") == (k.Part == "test")
 	}
 	if c.calibration != nil && c.calibration.Test != nil {
 		k.Calibrate = &card.Calibration{Temperature: c.calibration.Temperature, Before: c.calibration.Test.ECERaw, After: c.calibration.Test.ECE}

@@ -75,7 +75,7 @@ func (s *session) reopen() error {
 		s.c.Events(Warning{fmt.Sprintf("the run began on %s and goes on on %s: the bits may differ from an uninterrupted run's", was.Machine.Device, device)})
 	}
 	s.origin = was.Weights
-	_, sentence := s.data.ChosenOn()
+	_, sentence := s.chosenOn()
 	s.announce(sentence, was.Settings.Loss, was.Settings.Threads)
 	if s.extends {
 		return s.extend()

@@ -16,7 +16,7 @@ func complete(root *cobra.Command) {
 	choices := map[string][]string{
 		"model": modelNames(), "recipe": graft.RecipeNames(), "precision": {"auto", "fp32", "bf16"}, "weights": {"auto", "none"},
 		"crop": {"crop", "pad", "squash"}, "leaks": {"keep", "drop"}, "exif": {"apply", "ignore"}, "decode": {"exact", "fast"},
-		"optimiser": {"sgd", "adamw"}, "schedule": {"constant", "cosine", "step", "onecycle", "plateau"}, "only": {"train", "infer"}, "choose": {"accuracy", "loss"},
+		"optimiser": {"sgd", "adamw"}, "schedule": {"constant", "cosine", "step", "onecycle", "plateau"}, "only": {"train", "infer"}, "choose": {"accuracy", "loss", "last"},
 	}
 	arguments := map[string][]string{
 		"train": dataset.BuiltIns(), "lr-find": dataset.BuiltIns(), "check": dataset.BuiltIns(), "plan": modelNames(), "bench": modelNames(),

@@ -18,6 +18,7 @@ train    {"event":"epoch","epoch":1,"loss":0.9,"train_acc":0.6,"test_acc":0.8,"i
          seconds is training and judging, earlier processes' share included
          with --folds {"event":"fold","fold":1,"of":5,"run":DIR,"finished":false} before each fold's epochs, then
          {"event":"folds","run":DIR,"folds":5,"accuracy":0.9,"interval":[0.88,0.92],"n":1000,"accuracies":[..],"best_chosen_on":"val","seconds":120.5}
+         best_chosen_on is val, test, or none where the last epoch is kept (--choose last)
 compare  {"runs":[{"run":R,"model":M,"recipe":N,"data":D,"seed":0,"train":270,"epochs":8,"best_epoch":5,"accuracy":0.9,"interval":[0.86,0.94],"n":200,
          "part":"test","best_chosen_on":"val","seconds":30.2,"img_s":250}],"pairs":[{"a":R,"b":R,"comparable":true,"n":200,"both":170,"only_a":5,"only_b":9,
          "neither":16,"p":0.42,"p_adjusted":0.42,"difference":0.02,"verdict":TEXT}],"curves":F}; difference is b's accuracy less a's; "why" where not comparable

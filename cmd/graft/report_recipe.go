@@ -65,6 +65,7 @@ func techniques(r graft.Recipe) []string {
 	add(r.Balanced, "classes drawn equally often")
 	add(r.Validation > 0, "%g %% of the training pictures for validation", 100*r.Validation)
 	add(r.Choose == "loss", "chosen by loss")
+	add(r.Choose == "last", "the last epoch kept")
 	add(r.Patience > 0, "patience %d epochs", r.Patience)
 	add(r.TargetAccuracy > 0, "until the held-out accuracy is %g", r.TargetAccuracy)
 	add(r.Time > 0, "time %v", r.Time)

@@ -37,7 +37,7 @@ func recipeFlags(r *graft.Recipe) *pflag.FlagSet {
 	p.StringVar(&r.Classes, "class-weights", r.Classes, "in the loss: auto (all classes count alike), or NAME=WEIGHT,...")
 	p.BoolVar(&r.Balanced, "balanced", r.Balanced, "draw every class equally often")
 	p.Float64Var(&r.Validation, "validation", r.Validation, "share of the training pictures that chooses the best epoch (0: the test pictures do)")
-	p.StringVar(&r.Choose, "choose", r.Choose, "what the best epoch is chosen by on held-out pictures: accuracy, or loss")
+	p.StringVar(&r.Choose, "choose", r.Choose, "what the best epoch is chosen by on held-out pictures: accuracy or loss; or last, the last epoch")
 	p.IntVar(&r.Patience, "patience", r.Patience, "epochs without a better one before training ends")
 	p.Float64Var(&r.TargetAccuracy, "target-accuracy", r.TargetAccuracy, "held-out accuracy at which training ends")
 	p.DurationVar(&r.Time, "time", r.Time, "how long to train, as 5m: the schedule fits it")

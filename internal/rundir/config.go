@@ -48,7 +48,7 @@ type Data struct {
 	Train       int      `json:"train"`
 	Val         int      `json:"val"`
 	Test        int      `json:"test"`
-	ChosenOn    string   `json:"best_chosen_on"` // "val" or "test"
+	ChosenOn    string   `json:"best_chosen_on"` // "val", "test", or "none" where the last epoch is kept
 	Findings    []string `json:"findings,omitempty"`
 
 	Split     float64 `json:"split"`

@@ -8,8 +8,9 @@ import "math"
 // but losses of two phases do not compare, since label smoothing and rates differ, so the later
 // one takes over as soon as it is within one standard error of the earlier one's accuracy
 // (Breiman, Friedman, Olshen, Stone 1984): with less than that there is no evidence against it.
+// With choose = "last" every epoch is better than the one before, so patience has nothing to count.
 func (r Recipe) better(e, f *Epoch, started int) bool {
-	if f == nil {
+	if f == nil || r.Choose == "last" {
 		return true
 	}
 	a, b := e.held(), f.held()

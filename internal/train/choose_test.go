@@ -9,7 +9,7 @@ func TestBetter(t *testing.T) {
 	v := func(val, test float64) *Epoch {
 		return &Epoch{Epoch: 5, Val: &Score{Accuracy: val, N: 100}, Test: Score{Accuracy: test, N: 100}}
 	}
-	accuracy, loss := Recipe{}, Recipe{Choose: "loss"}
+	accuracy, loss, last := Recipe{}, Recipe{Choose: "loss"}, Recipe{Choose: "last"}
 	for _, c := range []struct {
 		by      Recipe
 		a, b    *Epoch
@@ -21,6 +21,7 @@ func TestBetter(t *testing.T) {
 		{loss, e(.5, 1), nil, 0, true}, {loss, e(.4, .9), e(.5, 1), 0, true}, {loss, e(.6, 1.1), e(.5, 1), 0, false},
 		// A later phase: 0.8 of 100 pictures has a standard error of 0.04.
 		{loss, e(.77, 9), e(.8, 1), 5, true}, {loss, e(.75, .1), e(.8, 1), 5, false}, {loss, e(.99, .1), e(1, 1), 5, false},
+		{last, e(.4, 9), e(.5, 1), 0, true}, {last, e(.4, 9), e(.5, 1), 5, true},
 	} {
 		if got := c.by.better(c.a, c.b, c.started); got != c.want {
 			t.Errorf("by %q after %d epochs, %+v better than %+v: %v", c.by.Choose, c.started, c.a, c.b, got)

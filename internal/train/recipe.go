@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -50,7 +51,7 @@ type Recipe struct {
 	ReuseHead string  `toml:"reuse-head" json:"reuse_head,omitempty"` // auto, none or a file
 
 	Validation     float64       `toml:"validation" json:"validation,omitempty"`           // share of the training pictures that chooses the epoch; 0 is none
-	Choose         string        `toml:"choose" json:"choose,omitempty"`                   // what the best epoch is by: "accuracy" (or ""), or "loss"; see better
+	Choose         string        `toml:"choose" json:"choose,omitempty"`                   // what the best epoch is by: "accuracy" (or ""), "loss" or "last"; see better
 	Patience       int           `toml:"patience" json:"patience,omitempty"`               // epochs without one better than the phase's best before it ends; 0 is all
 	TargetAccuracy float64       `toml:"target-accuracy" json:"target_accuracy,omitempty"` // held-out accuracy that ends the run; 0 is none
 	Time           time.Duration `toml:"time" json:"time,omitempty"`                       // for training; the schedule fits it. 0 is no limit
@@ -129,7 +130,7 @@ func (r Recipe) Check() error {
 		{r.Mixup >= 0 && r.Cutmix >= 0, "mixup and cutmix must be at least 0 (0.2 and 1 are usual)"},
 		{r.MixEnd >= 0 && r.MixEnd <= 1, fmt.Sprintf("mix-end is %g, must be a share from 0 to 1", r.MixEnd)},
 		{r.Validation >= 0 && r.Validation < 1, fmt.Sprintf("validation is %g, must be a share below 1", r.Validation)},
-		{r.Choose == "" || r.Choose == "accuracy" || r.Choose == "loss", fmt.Sprintf("choose is %q: there are accuracy and loss", r.Choose)},
+		{slices.Contains([]string{"", "accuracy", "loss", "last"}, r.Choose), fmt.Sprintf("choose is %q: there are accuracy, loss and last", r.Choose)},
 		{r.Patience >= 0, fmt.Sprintf("patience is %d, must be at least 1, or 0 for none", r.Patience)},
 		{r.TargetAccuracy >= 0 && r.TargetAccuracy <= 1, fmt.Sprintf("target-accuracy is %g, must be a share from 0 to 1", r.TargetAccuracy)},
 		{r.Time >= 0, fmt.Sprintf("time is %v, must be above 0", r.Time)},
