@@ -4,7 +4,7 @@ import "unsafe"
 
 // squareSide is the most channels of a side of a square, squarePixels the pixels of a block: a
 // square's sums, and what it reads of a block and of the next, stay in the second-level cache.
-const squareSide, squarePixels = 256, 96
+const squareSide, squarePixels = 256, 64
 
 // A squareGradTask finds the gradient of a large weight in squares: of one tap, some of its
 // input channels by some of the outputs' panels, over the whole batch. Block by block of
