@@ -6,7 +6,7 @@
 Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft-peer) once, builds graft, and for every cell
 (column, model, mode, batch) chooses PyTorch's fastest configuration once a machine, then alternates the two programs: median and spread of
 the ratios. PyTorch has a process a cell, as a job has, and is measured once more with an allocator told to give no memory back to the
-system, which nobody's script does by itself: the table's last columns. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the
+system, which nobody's script does by itself, where it counts, in training: the table's last columns. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the
 processor has, bf16 is graft's fastest precision over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished
 cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts table and chart into
 docs/.
@@ -130,7 +130,8 @@ def measure(exe, machine, column, model, mode, batch, o):
             found["graft"].append(g[mode + "_img_s"])
             found["roof"].append(g[mode + "_roof"])
             found["torch"].append(torch.img_s(o.seconds))
-    found["kept"] = torch_img_s(*cell, seconds=o.seconds, env=KEEP_MEMORY)
+    if mode == "train":  # inference asks for little
+        found["kept"] = torch_img_s(*cell, seconds=o.seconds, env=KEEP_MEMORY)
     return found
 
 
@@ -146,8 +147,9 @@ def row(name, cell):
         return f"| {column} | {model} | {mode}, batch {batch} | not supported by this graft | | {want:.1f} | | | |"
     r, med = ratios(cell), statistics.median
     bold = "**" if med(r) >= want else ""
+    kept = f"{cell['kept']:.1f} | {med(cell['graft']) / cell['kept']:.2f}" if "kept" in cell else "|"
     return (f"| {column} | {model} | {mode}, batch {batch} | {med(cell['graft']):.1f} | {med(cell['torch']):.1f} ({cell['layout']}) | {want:.1f} "
-            f"| {bold}{med(r):.2f}{bold} ({min(r):.2f}-{max(r):.2f}) | {100 * med(cell['roof']):.0f} % | {cell['kept']:.1f} | {med(cell['graft']) / cell['kept']:.2f} |")
+            f"| {bold}{med(r):.2f}{bold} ({min(r):.2f}-{max(r):.2f}) | {100 * med(cell['roof']):.0f} % | {kept} |")
 
 
 HEAD = "| column | model | | graft img/s | PyTorch img/s | target | ratio, median (spread) | graft of its peak | PyTorch, memory kept | ratio |\n|---|---|---|---|---|---|---|---|---|---|"
