@@ -50,18 +50,10 @@ func mean(v []float64) float64 {
 // each; what was in the first round is left out.
 func second(rows []row) []candidate {
 	was, _ := score(rows, nil)
-	alone := func(ch change) float64 { mean, _ := score(rows, candidate{ch}); return mean }
 	var good candidate
 	for _, ch := range changes {
-		if alone(ch) < was-exact {
-			continue
-		}
-		at := slices.IndexFunc(good, func(g change) bool { return ch.Excludes != "" && g.Excludes == ch.Excludes })
-		switch {
-		case at < 0:
+		if alone, _ := score(rows, candidate{ch}); alone >= was-exact {
 			good = append(good, ch)
-		case alone(ch) > alone(good[at])+exact:
-			good[at] = ch
 		}
 	}
 	if len(good) < 2 {

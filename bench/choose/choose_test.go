@@ -57,9 +57,9 @@ func TestSecondRound(t *testing.T) {
 	all := rows("before", .86, .86)
 	for _, ch := range changes {
 		switch ch.Name {
-		case "crop 0.5":
+		case "rate 0.006":
 			all = append(all, rows(ch.Name, .86, .86)...)
-		case "crop 0.2", "8 epochs", "last epoch":
+		case "8 epochs", "last epoch":
 			all = append(all, rows(ch.Name, .87, .86)...)
 		default:
 			all = append(all, rows(ch.Name, .87, .84)...)
@@ -69,7 +69,7 @@ func TestSecondRound(t *testing.T) {
 	for _, c := range second(all) {
 		names = append(names, c.name())
 	}
-	want := "last epoch, 8 epochs, crop 0.2; 8 epochs, crop 0.2; last epoch, crop 0.2; last epoch, 8 epochs"
+	want := "last epoch, rate 0.006, 8 epochs; rate 0.006, 8 epochs; last epoch, 8 epochs; last epoch, rate 0.006"
 	if got := strings.Join(names, "; "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
