@@ -5,11 +5,11 @@
 
 Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft-peer) once, builds graft, and for every cell
 (column, model, mode, batch) chooses PyTorch's fastest configuration once a machine, then alternates the two programs: median and spread of
-the ratios. PyTorch has a process a cell, as a job has, and is measured once more with an allocator told to give no memory back to the
-system, which nobody's script does by itself, where it counts, in training: the table's last columns. Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the
-processor has, bf16 is graft's fastest precision over PyTorch's autocast. torch.compile is tried where a C++ compiler is at hand. Finished
-cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts table and chart into
-docs/.
+the ratios. torch.compile is tried where a C++ compiler is at hand. PyTorch has a process a cell, as a job has; in training it is measured
+once more with an allocator told to give no memory back to the system, which nobody's script does by itself: the table's last columns.
+Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the processor has, bf16 is graft's fastest precision over PyTorch's
+autocast. Finished cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts
+table and chart into docs/.
 """
 import argparse
 import json
@@ -30,7 +30,7 @@ COLUMNS = {
     "avx512": {},
     "bf16": {},
 }
-LAYOUTS = ["contiguous", "channels_last"] + (["compiled"] if shutil.which("g++") else [])
+LAYOUTS = ["channels_last", *(["compiled"] if shutil.which("g++") else []), "contiguous"]
 OTHERS = ["squeezenet1_1", "mobilenet_v2", "efficientnet_b0"]
 # The issue's targets: column -> ratio, by (model, mode, batch).
 TARGETS = {("resnet18", "train", 32): (2.4, 1.9, 1.2), ("resnet50", "train", 32): (2.4, 1.7, 1.3),
@@ -112,7 +112,10 @@ def best_layout(machine, column, model, mode, batch, o):
     store = CACHE / "layouts.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     speed = kept.setdefault(f"{machine} {column}/{model}/{mode}/{batch}", {})
+    contiguous = [s["contiguous"] / s["channels_last"] for cell, s in kept.items() if f"/{model}/{mode}/" in cell and "contiguous" in s]
     for layout in LAYOUTS:
+        if layout == "contiguous" and contiguous and max(contiguous) < 0.75:
+            continue  # far behind in another cell of the network
         if layout not in speed:
             speed[layout] = torch_img_s(column, model, mode, layout, batch, o.threads, seconds=2)
             store.write_text(json.dumps(kept, indent=1))
