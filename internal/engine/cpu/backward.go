@@ -130,7 +130,12 @@ func (t *training) normSums(n, f *graph.Node) {
 		c.chunk = made.chunk
 	}
 	p := t.p.newPartials(n.Name+".sums", x, c.chunk, t.net.batch)
-	if task := (&normGradSumsTask{c, g, x, p, s}); made != nil {
+	task := &normGradSumsTask{c, g, nil, x, p, s}
+	if t.passes(n.In[0]) {
+		task.out = g.t
+		t.grads[n.In[0]] = gradient{t: g.t}
+	}
+	if made != nil {
 		t.follow(made, task, g.mask, x, p.buf)
 	} else {
 		t.p.emit(task, g.t, g.mask, g.row, g.plus, x, p.buf)
@@ -140,6 +145,14 @@ func (t *training) normSums(n, f *graph.Node) {
 		return t.net.grads[lay.offset : lay.offset+lay.size]
 	}
 	t.p.emit(&normGradMergeTask{t.net, p, x.pixels(), t.normParams(f), s, view(0), view(1)}, p.buf)
+}
+
+// passes reports whether the sums of a batch norm's gradient also write what its
+// activation, whose gradient is node act, lets pass: where nobody else reads what came
+// to the activation, and an exponential is saved.
+func (t *training) passes(act int) bool {
+	g := t.grads[act]
+	return g.act >= kernel.SiLU && (g.row != nil || t.last(t.g.Nodes[act].In[0], act))
 }
 
 // inputGrad lowers the gradient of a node's input.

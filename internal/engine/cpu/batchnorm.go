@@ -197,17 +197,17 @@ type gradient struct {
 func (g gradient) pending() bool { return g.mask != nil || g.act != kernel.Identity }
 
 // at is where the gradient's pixel m and its mask lie.
-func (g gradient) at(m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
+func (g gradient) at(w *worker, m int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
 	if g.mask != nil {
 		z, zs = g.mask.row(m), g.mask.stride
 	}
-	return g.t.row(m), g.t.stride, z, zs
+	return w.row(g.t, m), g.t.stride, z, zs
 }
 
 // rows is at for channels [c0, c1) of n pixels from m on, scaled in a worker's
 // memory where rows of samples belong to it.
 func (g gradient) rows(set *kernel.Set, w *worker, m, n, c0, c1 int) (dy unsafe.Pointer, dys int, z unsafe.Pointer, zs int) {
-	dy, dys, z, zs = g.at(m)
+	dy, dys, z, zs = g.at(w, m)
 	dy = unsafe.Add(dy, c0*g.t.value)
 	if z != nil {
 		z = unsafe.Add(z, c0*g.mask.value)
@@ -223,10 +223,12 @@ func (g gradient) rows(set *kernel.Set, w *worker, m, n, c0, c1 int) (dy unsafe.
 	return dst, stride, z, zs
 }
 
-// A normGradSumsTask sums g and g*(x-mean) over each chunk of pixels.
+// A normGradSumsTask sums g and g*(x-mean) over each chunk of pixels. Behind an
+// activation it may write g, too, for whoever reads it after.
 type normGradSumsTask struct {
 	chunked
 	g     gradient
+	out   *tensor // or nil
 	x     *tensor
 	p     *partials
 	state *normState
@@ -243,8 +245,13 @@ func (t *normGradSumsTask) columns(w *worker, chunk, m0, rows, c0, c1 int) {
 	x := unsafe.Add(t.x.row(m0), c0*t.x.value)
 	s, sum, dot := t.state, unsafe.Pointer(t.p.at(chunk, 0, c0)), unsafe.Pointer(t.p.at(chunk, 1, c0))
 	if t.g.act != kernel.Identity {
+		var out unsafe.Pointer
+		var outs int
+		if t.out != nil {
+			out, outs = unsafe.Add(w.row(t.out, m0), c0*t.out.value), t.out.stride
+		}
 		t.set.NormActGradSums(dy, dys, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.scale[c0]), unsafe.Pointer(&s.shift[c0]),
-			unsafe.Pointer(&s.mean[c0]), sum, dot, t.g.act)
+			unsafe.Pointer(&s.mean[c0]), sum, dot, out, outs, t.g.act)
 		return
 	}
 	t.set.NormGradSums(dy, dys, z, zs, x, t.x.stride, rows, c1-c0, unsafe.Pointer(&s.mean[c0]), sum, dot)
@@ -299,9 +306,9 @@ type normGradTask struct {
 	state  *normState
 }
 
-func (t *normGradTask) run(_ *worker, i, n int) {
+func (t *normGradTask) run(w *worker, i, n int) {
 	m0, rows := t.bounds(i, n)
-	dy, dys, z, zs := t.g.at(m0)
+	dy, dys, z, zs := t.g.at(w, m0)
 	if s := t.state; t.g.act != kernel.Identity {
 		t.set.NormActGrad(t.dx.row(m0), t.dx.stride, dy, dys, t.x.row(m0), t.x.stride, rows, t.x.cp, unsafe.Pointer(&s.a[0]), unsafe.Pointer(&s.b[0]),
 			unsafe.Pointer(&s.d[0]), unsafe.Pointer(&s.mean[0]), unsafe.Pointer(&s.scale[0]), unsafe.Pointer(&s.shift[0]), t.g.act)

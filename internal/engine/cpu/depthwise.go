@@ -232,6 +232,7 @@ type depthwiseBackTask struct {
 	dxLines []scanline
 	weights []float32
 	after   followers // of dx
+	aside   bool      // dx
 
 	forward scanline
 	sums    *tensor // a gradient for each of the parts, or nil
@@ -284,6 +285,9 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
 	win, a := t.window, &w.deep
 	a.C, a.Bias, a.Lo, a.Hi = t.dx.cp, nil, -inf, inf
 	m0 := sample*t.dx.pixels() + x0*t.dx.w
+	if t.aside {
+		w.begin(t.dx, m0)
+	}
 	for x := x0; x < x1; x++ {
 		outLine := func(kh int) int {
 			if h := x + win.Pad - kh; h >= 0 && h%win.Stride == 0 && h/win.Stride < t.dy.h {
@@ -291,9 +295,12 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
 			}
 			return -1
 		}
-		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, &w.dy, outLine, t.dx.row(m0+(x-x0)*t.dx.w), t.dx.stride)
+		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, &w.dy, outLine, w.row(t.dx, m0+(x-x0)*t.dx.w), t.dx.stride)
 	}
 	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
+	if t.aside {
+		w.finish(t.dx, m0, (x1-x0)*t.dx.w, t.set.CopyAside)
+	}
 }
 
 // weight adds lines [y0, y1) of a sample to the gradient of the item's part.
@@ -386,6 +393,7 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		task.dx = t.tensor(dx, f.Name+"/dx")
 		t.grads[dx] = gradient{t: task.dx}
 		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
+		task.aside = t.aside(task.dx, task.band*x.w)
 	}
 	t.depthwiseTables(f.Window.Kernel)
 	t.slot(dy, task.dyRing*dy.w)

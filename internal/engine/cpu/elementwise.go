@@ -33,8 +33,8 @@ func (t *reluGradTask) run(w *worker, i, n int) {
 	t.columns(w, i, m0, rows, 0, t.dx.cp)
 }
 
-func (t *reluGradTask) columns(_ *worker, _, m0, rows, c0, c1 int) {
-	at := func(x *tensor) unsafe.Pointer { return unsafe.Add(x.row(m0), c0*x.value) }
+func (t *reluGradTask) columns(w *worker, _, m0, rows, c0, c1 int) {
+	at := func(x *tensor) unsafe.Pointer { return unsafe.Add(w.row(x, m0), c0*x.value) }
 	dx := at(t.dx)
 	t.set.ReluGrad(dx, t.dx.stride, at(t.dy), t.dy.stride, at(t.z), t.z.stride, rows, c1-c0)
 	if t.scale != nil {
@@ -145,8 +145,8 @@ func (t *biasGradTask) run(w *worker, i, n int) {
 	t.columns(w, i, m0, rows, 0, t.dy.cp)
 }
 
-func (t *biasGradTask) columns(_ *worker, chunk, m0, rows, c0, c1 int) {
-	t.set.SumRows(unsafe.Add(t.dy.row(m0), c0*t.dy.value), t.dy.stride, rows, c1-c0, unsafe.Pointer(t.p.at(chunk, 0, c0)))
+func (t *biasGradTask) columns(w *worker, chunk, m0, rows, c0, c1 int) {
+	t.set.SumRows(unsafe.Add(w.row(t.dy, m0), c0*t.dy.value), t.dy.stride, rows, c1-c0, unsafe.Pointer(t.p.at(chunk, 0, c0)))
 }
 
 type biasMergeTask struct {

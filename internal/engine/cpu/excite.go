@@ -110,7 +110,7 @@ func (t *scaleGradParts) columns(w *worker, _, m0, rows, c0, c1 int) {
 	base := t.x.open(w, 2, m0, rows)
 	eachSample(t.x.pixels(), m0, rows, func(_, at, n int) {
 		m := m0 + at
-		t.set.NormGradSums(unsafe.Add(t.dy.row(m), c0*t.dy.value), t.dy.stride, nil, 0, address(base+uintptr(m*t.x.stride+c0*t.x.value)), t.x.stride, n, c1-c0,
+		t.set.NormGradSums(unsafe.Add(w.row(t.dy, m), c0*t.dy.value), t.dy.stride, nil, 0, address(base+uintptr(m*t.x.stride+c0*t.x.value)), t.x.stride, n, c1-c0,
 			t.zeros, unsafe.Add(t.part(m, 0), c0*4), unsafe.Add(t.part(m, 1), c0*4))
 	})
 }

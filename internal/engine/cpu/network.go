@@ -36,11 +36,12 @@ type Engine struct {
 	threads int
 	direct  bool
 	bf16    bool
+	aside   int // see asideBytes
 }
 
 // New returns an engine; the error names an instruction set the processor lacks.
 func New(o Options) (*Engine, error) {
-	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct, bf16: o.BF16}
+	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct, bf16: o.BF16, aside: asideBytes}
 	if e.threads <= 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -80,6 +81,7 @@ type network struct {
 	threads int
 	batch   int
 	direct  bool
+	aside   int
 	g       *graph.Graph
 	pool    *pool
 
@@ -101,7 +103,7 @@ type network struct {
 	inferLogits *tensor
 
 	// what tables the workers need
-	tableRows, tableOut, tableTaps, zeroFloats, planeFloats, slotFloats, scratchFloats int
+	tableRows, tableOut, tableTaps, zeroFloats, planeFloats, slotFloats, scratchFloats, asideFloats int
 
 	// the call in progress
 	input      []float32
@@ -144,6 +146,7 @@ func (e *Engine) Compile(g *graph.Graph, c engine.Config) (engine.Network, error
 			w.slots[i] = net.floats(net.slotFloats + 1)
 		}
 		w.zeros = net.zeros
+		w.chunk = net.floats(net.asideFloats + 1)
 		w.scratch = net.floats(net.scratchFloats + 1)
 		w.wino = floats(kernel.WinoScratch / 4)
 	}
@@ -171,7 +174,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 	if c.Batch < 1 {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
-	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, aside: e.aside, batch: c.Batch, g: g, packStale: true, foldStale: true}
 	if e.bf16 && Halves(g) {
 		net.rows, net.value = halfOf(e.set), 2
 	}

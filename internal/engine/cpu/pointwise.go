@@ -11,6 +11,7 @@ import (
 type pointwiseBackTask struct {
 	input  *gatherTask
 	weight *weightGradTask
+	aside  bool // the input's gradient
 }
 
 func (t *pointwiseBackTask) items(n int) int { return t.weight.items(n) }
@@ -29,8 +30,14 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		m0 := b * g.block
 		m1 := min(m0+g.block, total)
 		dy := g.in.open(w, 0, m0, m1-m0)
-		g.tiles(w, c, m0, m1, 0, g.panels, dy, g.out.addr())
+		if t.aside {
+			w.begin(g.out, m0)
+		}
+		g.tiles(w, c, m0, m1, 0, g.panels, dy, uintptr(w.row(g.out, 0)))
 		g.after.columns(w, b, m0, m1-m0, 0, g.out.cp)
+		if t.aside {
+			w.finish(g.out, m0, m1-m0, g.set.CopyAside)
+		}
 		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
 	}
 }
@@ -57,6 +64,6 @@ func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
 	t.slot(input.in, input.block)
 	t.slot(weight.in, input.block)
 	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.after}
-	t.p.emit(&pointwiseBackTask{input, weight}, input.in, input.out, input.add, weight.in, weight.sums)
+	t.p.emit(&pointwiseBackTask{input, weight, input.add == nil && t.aside(input.out, input.block)}, input.in, input.out, input.add, weight.in, weight.sums)
 	t.p.emit(&splitGradTask{weight}, weight.sums)
 }

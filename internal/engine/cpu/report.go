@@ -49,7 +49,7 @@ func (net *network) slotBytes() (n int) {
 
 // scratchBytes is what one worker holds.
 func (net *network) scratchBytes() int {
-	return 4*(net.planeFloats+3*net.slotFloats+net.scratchFloats) + kernel.WinoScratch + 8*(net.tableRows+net.tableOut+net.tableTaps)
+	return 4*(net.planeFloats+3*net.slotFloats+net.scratchFloats+net.asideFloats) + kernel.WinoScratch + 8*(net.tableRows+net.tableOut+net.tableTaps)
 }
 
 // describe lists the tensors of a planned program, and the most of them alive at once.

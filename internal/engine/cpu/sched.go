@@ -31,9 +31,11 @@ type worker struct {
 	deepGrad kernel.DepthwiseGradArgs
 
 	x, dy   lineReader
-	slots   [3][]float32    // rows of virtual tensors, and of scaled gradients
-	zeros   unsafe.Pointer  // as the network's
-	scratch []float32       // operands rounded
+	slots   [3][]float32   // rows of virtual tensors, and of scaled gradients
+	zeros   unsafe.Pointer // as the network's
+	scratch []float32      // operands rounded
+	aside   aside
+	chunk   []float32       // of a gradient that is written aside
 	planes  []float32       // of a block of Winograd's tiles
 	wino    []float32       // the transforms' own
 	tileIn  [4 * 36]uintptr // of a tile or a pair, and of the next

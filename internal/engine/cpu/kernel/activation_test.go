@@ -116,9 +116,11 @@ func TestNormActivate(t *testing.T) {
 		}
 		y, dx := s.out(rows, c, gap(t, "go")), s.out(rows, c, gap(t, "gx"))
 		sumDY, sumDYX := s.out(1, c, 0), s.out(1, c, 0)
+		again, againX, gOut := s.out(1, c, 0), s.out(1, c, 0), s.out(rows, c, gap(t, "gg"))
 		s.run(func() {
 			set.NormActivate(y.ptr(), y.bytes(), x.ptr(), x.bytes(), rows, c, scale.ptr(), shift.ptr(), act)
-			set.NormActGradSums(dy.ptr(), dy.bytes(), x.ptr(), x.bytes(), rows, c, scale.ptr(), shift.ptr(), mean.ptr(), sumDY.ptr(), sumDYX.ptr(), act)
+			set.NormActGradSums(dy.ptr(), dy.bytes(), x.ptr(), x.bytes(), rows, c, scale.ptr(), shift.ptr(), mean.ptr(), sumDY.ptr(), sumDYX.ptr(), nil, 0, act)
+			set.NormActGradSums(dy.ptr(), dy.bytes(), x.ptr(), x.bytes(), rows, c, scale.ptr(), shift.ptr(), mean.ptr(), again.ptr(), againX.ptr(), gOut.ptr(), gOut.bytes(), act)
 			set.NormActGrad(dx.ptr(), dx.bytes(), dy.ptr(), dy.bytes(), x.ptr(), x.bytes(), rows, c,
 				a.ptr(), b.ptr(), d.ptr(), mean.ptr(), scale.ptr(), shift.ptr(), act)
 		})
@@ -130,6 +132,7 @@ func TestNormActivate(t *testing.T) {
 				big := 1 + math.Abs(x.at(i, j)*scale.at(0, j)) + math.Abs(shift.at(0, j))
 				near(t, "y", i, j, y.row(i)[j], f.value(u), 8, big)
 				g, gSize := dy.at(i, j)*f.slope(u), math.Abs(dy.at(i, j))*big
+				near(t, "gOut", i, j, gOut.row(i)[j], g, 8, gSize)
 				off := x.at(i, j) - mean.at(0, j)
 				s0, s1 = s0+g, s1+g*off
 				size0, size1 = size0+gSize, size1+gSize*(1+math.Abs(off))
@@ -138,7 +141,13 @@ func TestNormActivate(t *testing.T) {
 			}
 			near(t, "sumDY", 0, j, sumDY.row(0)[j], s0, rows+8, size0)
 			near(t, "sumDYX", 0, j, sumDYX.row(0)[j], s1, rows+8, size1)
+			if again.row(0)[j] != sumDY.row(0)[j] || againX.row(0)[j] != sumDYX.row(0)[j] {
+				t.Fatalf("sums of channel %d differ where the gradient is written: %g and %g, not %g and %g", j, again.row(0)[j], againX.row(0)[j], sumDY.row(0)[j], sumDYX.row(0)[j])
+			}
 		}
+		aliased(t, gOut, dy, func(out *matrix) {
+			set.NormActGradSums(out.ptr(), out.bytes(), x.ptr(), x.bytes(), rows, c, scale.ptr(), shift.ptr(), mean.ptr(), again.ptr(), againX.ptr(), out.ptr(), out.bytes(), act)
+		})
 		aliased(t, dx, dy, func(out *matrix) {
 			set.NormActGrad(out.ptr(), out.bytes(), out.ptr(), out.bytes(), x.ptr(), x.bytes(), rows, c,
 				a.ptr(), b.ptr(), d.ptr(), mean.ptr(), scale.ptr(), shift.ptr(), act)

@@ -99,7 +99,7 @@ func normActivate(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c in
 	}
 }
 
-func normActGradSums(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, scale, shift, mean, sumDY, sumDYX unsafe.Pointer, act Act) {
+func normActGradSums(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, scale, shift, mean, sumDY, sumDYX, gOut unsafe.Pointer, gs int, act Act) {
 	sc, sh, mu := floats(scale, c), floats(shift, c), floats(mean, c)
 	s0, s1 := floats(sumDY, c), floats(sumDYX, c)
 	clear(s0)
@@ -110,6 +110,9 @@ func normActGradSums(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows,
 			g := act.pass(grad[j], v*sc[j]+sh[j])
 			s0[j] += g
 			s1[j] += g * (v - mu[j])
+			if gOut != nil {
+				row(gOut, gs, i, c)[j] = g
+			}
 		}
 	}
 }

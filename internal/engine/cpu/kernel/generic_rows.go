@@ -133,6 +133,8 @@ func copyRows(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int) {
 	}
 }
 
+func copyAside(y, x unsafe.Pointer, n int) { copy(floats(y, n), floats(x, n)) }
+
 func zeroRows(y unsafe.Pointer, ys int, rows, c int) {
 	for i := range rows {
 		clear(row(y, ys, i, c))

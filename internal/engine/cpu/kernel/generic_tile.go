@@ -31,6 +31,7 @@ var generic = &Set{
 	Depthwise:       depthwise,
 	DepthwiseGrad:   depthwiseGrad,
 	CopyRows:        copyRows,
+	CopyAside:       copyAside,
 	ZeroRows:        zeroRows,
 	FillRows:        fillRows,
 	SumRows:         sumRows,

@@ -86,7 +86,10 @@ var halfKernels = []struct {
 		s.NormActivate(o.out[0].p, o.out[0].stride, o.in[0].p, o.in[0].stride, o.rows, o.c, o.vec[0], o.vec[1], o.act)
 	}},
 	{name: "NormActGradSums", in: 2, vec: 3, sum: 2, acts: true, call: func(s *Set, o *halfOperands) {
-		s.NormActGradSums(o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c, o.vec[0], o.vec[1], o.vec[2], o.sum[0], o.sum[1], o.act)
+		s.NormActGradSums(o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c, o.vec[0], o.vec[1], o.vec[2], o.sum[0], o.sum[1], nil, 0, o.act)
+	}},
+	{name: "NormActGradSums with the gradient", in: 2, out: 1, vec: 3, sum: 2, acts: true, call: func(s *Set, o *halfOperands) {
+		s.NormActGradSums(o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c, o.vec[0], o.vec[1], o.vec[2], o.sum[0], o.sum[1], o.out[0].p, o.out[0].stride, o.act)
 	}},
 	{name: "NormActGrad", in: 2, out: 1, vec: 6, acts: true, call: func(s *Set, o *halfOperands) {
 		s.NormActGrad(o.out[0].p, o.out[0].stride, o.in[0].p, o.in[0].stride, o.in[1].p, o.in[1].stride, o.rows, o.c,

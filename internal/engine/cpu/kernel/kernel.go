@@ -113,12 +113,13 @@ type Set struct {
 	NormActivate func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int, scale, shift unsafe.Pointer, act Act)
 
 	// NormActGradSums is NormGradSums behind an activation, whose input is computed
-	// again rather than kept.
+	// again rather than kept. Unless gOut is nil it gets g; it may alias dy.
 	//
 	//	g[i][j] = dy[i][j] * act'(x[i][j]*scale[j] + shift[j])
 	//	sumDY[j] = sum over i of g[i][j]
 	//	sumDYX[j] = sum over i of g[i][j] * (x[i][j] - mean[j])
-	NormActGradSums func(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, scale, shift, mean, sumDY, sumDYX unsafe.Pointer, act Act)
+	//	gOut[i][j] = g[i][j]
+	NormActGradSums func(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows, c int, scale, shift, mean, sumDY, sumDYX, gOut unsafe.Pointer, gs int, act Act)
 
 	// NormActGrad is NormGrad with g as for NormActGradSums. dx may alias x or dy.
 	//
@@ -134,6 +135,12 @@ type Set struct {
 	//
 	//	y[i][j] = x[i][j]
 	CopyRows func(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows, c int)
+
+	// CopyAside copies n float32, a multiple of 16, around the caches. y lies on a line of
+	// the cache.
+	//
+	//	y[i] = x[i]
+	CopyAside func(y, x unsafe.Pointer, n int)
 
 	// ZeroRows clears.
 	//

@@ -298,3 +298,25 @@ func TestTranspose(t *testing.T) {
 		}
 	})
 }
+
+func TestCopyAside(t *testing.T) {
+	eachSet(t, func(t *testing.T, set *Set) {
+		for _, n := range []int{16, 48, 64, 112, 1024} {
+			x, room := make([]float32, n), make([]float32, n+32)
+			for i := range x {
+				x[i] = float32(i + 1)
+			}
+			at := 16 - int(uintptr(unsafe.Pointer(&room[0]))/4%16) // on a line
+			set.CopyAside(unsafe.Pointer(&room[at]), unsafe.Pointer(&x[0]), n)
+			for i, v := range room {
+				want := float32(0)
+				if i >= at && i < at+n {
+					want = x[i-at]
+				}
+				if v != want {
+					t.Fatalf("%d values: value %d is %g, not %g", n, i-at, v, want)
+				}
+			}
+		}
+	})
+}

@@ -28,6 +28,7 @@ var avx512 = &Set{
 	Depthwise:       depthwiseAVX512,
 	DepthwiseGrad:   depthwiseGradAVX512,
 	CopyRows:        copyRowsAVX512,
+	CopyAside:       copyAsideAVX512,
 	ZeroRows:        zeroRowsAVX512,
 	FillRows:        fillRowsAVX512,
 	SumRows:         sumRowsAVX512,
@@ -105,7 +106,7 @@ func activateGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, 
 func normActivateAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
 
 //go:noescape
-func normActGradSumsAVX512(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+func normActGradSumsAVX512(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, gOut unsafe.Pointer, gs int, act Act)
 
 //go:noescape
 func normActGradAVX512(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
@@ -118,6 +119,9 @@ func depthwiseGradAVX512(a *DepthwiseGradArgs)
 
 //go:noescape
 func copyRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
+
+//go:noescape
+func copyAsideAVX512(y unsafe.Pointer, x unsafe.Pointer, n int)
 
 //go:noescape
 func zeroRowsAVX512(y unsafe.Pointer, ys int, rows int, c int)
@@ -191,6 +195,7 @@ var avx2 = &Set{
 	Depthwise:       depthwiseAVX2,
 	DepthwiseGrad:   depthwiseGradAVX2,
 	CopyRows:        copyRowsAVX2,
+	CopyAside:       copyAsideAVX2,
 	ZeroRows:        zeroRowsAVX2,
 	FillRows:        fillRowsAVX2,
 	SumRows:         sumRowsAVX2,
@@ -265,7 +270,7 @@ func activateGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x 
 func normActivateAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
 
 //go:noescape
-func normActGradSumsAVX2(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+func normActGradSumsAVX2(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, gOut unsafe.Pointer, gs int, act Act)
 
 //go:noescape
 func normActGradAVX2(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
@@ -278,6 +283,9 @@ func depthwiseGradAVX2(a *DepthwiseGradArgs)
 
 //go:noescape
 func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
+
+//go:noescape
+func copyAsideAVX2(y unsafe.Pointer, x unsafe.Pointer, n int)
 
 //go:noescape
 func zeroRowsAVX2(y unsafe.Pointer, ys int, rows int, c int)

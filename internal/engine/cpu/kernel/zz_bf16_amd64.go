@@ -87,6 +87,7 @@ var avx512Half = &Set{
 	WinoInput:       winoInputAVX512Half,
 	WinoOutput:      winoOutputAVX512Half,
 	WinoGradOutput:  winoGradOutputAVX512Half,
+	CopyAside:       copyAsideAVX512,
 	SGD:             sgdAVX512,
 	AdamW:           adamWAVX512,
 	Blend:           blendAVX512,
@@ -146,7 +147,7 @@ func activateGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys i
 func normActivateAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, act Act)
 
 //go:noescape
-func normActGradSumsAVX512Half(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, act Act)
+func normActGradSumsAVX512Half(dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, scale unsafe.Pointer, shift unsafe.Pointer, mean unsafe.Pointer, sumDY unsafe.Pointer, sumDYX unsafe.Pointer, gOut unsafe.Pointer, gs int, act Act)
 
 //go:noescape
 func normActGradAVX512Half(dx unsafe.Pointer, dxs int, dy unsafe.Pointer, dys int, x unsafe.Pointer, xs int, rows int, c int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, mean unsafe.Pointer, scale unsafe.Pointer, shift unsafe.Pointer, act Act)

@@ -380,29 +380,38 @@ func (a *asm) normedGradient(k act, b block, i, x, g, t0, t1, t2, t3 int, mean s
 
 func (a *asm) normActGradSums() {
 	a.eachAct(func(k act) {
-		a.get("mean", "R10", "sumDY", "R11", "sumDYX", "R12", "scale", "R13", "shift", "R15")
+		a.get("mean", "R10", "sumDY", "R11", "sumDYX", "R12", "scale", "R13", "shift", "R15", "gOut", "R8")
 		widths := a.reduce
 		if k.smooth() {
 			widths = a.besides(2, 1)
 		}
-		a.columns(widths, func(b block) {
-			n := b.n
-			for i := range 2 * n {
-				a.zero(i)
+		a.either("R8", "summed", func(out bool) {
+			from, operands := []string{"dy", "x"}, []stride{{"DI", "dys"}, {"SI", "xs"}}
+			if out {
+				from, operands = append(from, "gOut"), append(operands, stride{"R8", "gs"})
 			}
-			temp := 2 * n
-			a.down([]string{"dy", "x"}, []stride{{"DI", "dys"}, {"SI", "xs"}}, func() {
-				a.chains(k, n, temp, func(i, x int) {
-					g := x + 1
-					a.normedGradient(k, b, i, x, g, x+2, x+3, x+4, x+5, "R10")
-					a.op("VADDPS", b.r(g), b.r(i), b.r(i))
-					a.op("VFMADD231PS", b.r(g), b.r(x), b.r(n+i))
+			a.columns(widths, func(b block) {
+				n := b.n
+				for i := range 2 * n {
+					a.zero(i)
+				}
+				temp := 2 * n
+				a.down(from, operands, func() {
+					a.chains(k, n, temp, func(i, x int) {
+						g := x + 1
+						a.normedGradient(k, b, i, x, g, x+2, x+3, x+4, x+5, "R10")
+						a.op("VADDPS", b.r(g), b.r(i), b.r(i))
+						a.op("VFMADD231PS", b.r(g), b.r(x), b.r(n+i))
+						if out {
+							a.storeRow(b.vec, g, "R8", i)
+						}
+					})
 				})
+				for i := range n {
+					a.store(b.vec, i, a.at("R11", b.vec, i))
+					a.store(b.vec, n+i, a.at("R12", b.vec, i))
+				}
 			})
-			for i := range n {
-				a.store(b.vec, i, a.at("R11", b.vec, i))
-				a.store(b.vec, n+i, a.at("R12", b.vec, i))
-			}
 		})
 	})
 }

@@ -40,7 +40,7 @@ var (
 
 // rowless are the kernels of a Set that read and write no rows of activations: the
 // same for both types.
-var rowless = map[string]bool{"SGD": true, "AdamW": true, "Blend": true, "Transpose": true, "WinoWeight": true, "WinoGradWeight": true, "Peak": true}
+var rowless = map[string]bool{"CopyAside": true, "SGD": true, "AdamW": true, "Blend": true, "Transpose": true, "WinoWeight": true, "WinoGradWeight": true, "Peak": true}
 
 // generateBF16 adds the files of kernel.BF16; set are the kernels of kernel.Set.
 func generateBF16(dir string, set []function, files map[string][]byte) error {

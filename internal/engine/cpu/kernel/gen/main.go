@@ -76,6 +76,7 @@ var kernels = map[string]func(*asm){
 	"Depthwise":       (*asm).depthwise,
 	"DepthwiseGrad":   (*asm).depthwiseGrad,
 	"CopyRows":        (*asm).copyRows,
+	"CopyAside":       (*asm).copyAside,
 	"ZeroRows":        (*asm).zeroRows,
 	"FillRows":        (*asm).fillRows,
 	"SumRows":         (*asm).sumRows,

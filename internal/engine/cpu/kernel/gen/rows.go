@@ -166,7 +166,11 @@ func (a *asm) normGrad() {
 		if residual {
 			operands = append(operands, stride{"R10", "gs"})
 		}
-		a.eachRow(operands, func(b block) {
+		widths := a.stream
+		if a.masks && !mask && !residual { // mostly rows in the cache, of what an activation let pass
+			widths = []block{{zmm, 4}, {zmm, 1}, {ymm, 1}}
+		}
+		a.eachRowOf(widths, operands, func(b block) {
 			for i := range b.n {
 				x, g, t := 3*i, 3*i+1, 3*i+2
 				a.loadRow(b.vec, "R9", i, x)
@@ -299,6 +303,23 @@ func (a *asm) copyRows() {
 			a.storeRow(b.vec, i, "DI", i)
 		}
 	})
+}
+
+// copyAside ends with a fence: who reads y is told so by ordinary stores.
+func (a *asm) copyAside() {
+	a.get("y", "DI", "x", "SI", "n", "CX")
+	a.op("SHLQ", 2, "CX")
+	a.op("XORL", "BX", "BX")
+	a.blocks("CX", []block{{a.wide, 4}, {a.wide, 1}}, func(b block) {
+		for i := range b.n {
+			a.load(b.vec, a.at("SI", b.vec, i), i)
+		}
+		for i := range b.n {
+			a.op("VMOVNTPS", b.r(i), a.at("DI", b.vec, i))
+		}
+	})
+	a.op("SFENCE")
+	a.ret()
 }
 
 func (a *asm) zeroRows() {
