@@ -75,7 +75,8 @@ class Torch:
         precision = "bf16" if column == "bf16" else "fp32"
         self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py"), model, mode, layout, str(batch), str(threads), precision],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                  env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "inductor"), **os.environ, **COLUMNS[column], **env})
+                                  # a cache a column: the compiler's takes code for one instruction set to be for another
+                                  env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "compiled" / column), **os.environ, **COLUMNS[column], **env})
 
     def __enter__(self):
         return self
