@@ -77,6 +77,7 @@ class Torch:
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                   # a cache a column: the compiler's takes code for one instruction set to be for another
                                   env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "compiled" / column), **os.environ, **COLUMNS[column], **env})
+        self.p.stdout.readline()  # that it is ready: what it compiles would slow graft down
 
     def __enter__(self):
         return self

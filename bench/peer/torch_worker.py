@@ -4,8 +4,8 @@ MODE is train or infer, LAYOUT contiguous, channels_last or compiled (channels_l
 torch.compile), PRECISION fp32 or bf16 (autocast).  The process holds one network, as a job
 does, since what its allocator was asked for before changes its speed.  Each line of
 standard input is a number of seconds, answered with {"img_s": ...}: the median over that
-long of the images a second.  Two steps of warm-up go before the first.  The step is what
-graft does: zero_grad, forward, cross-entropy, backward, SGD with momentum and weight decay
+long of the images a second.  Two steps of warm-up go before the first, then a line says
+that it is ready.  The step is what graft does: zero_grad, forward, cross-entropy, backward, SGD with momentum and weight decay
 in two groups.
 """
 import importlib.util
@@ -83,5 +83,6 @@ assert torch.get_num_threads() == int(threads)
 step = stepper(model, mode, layout, int(batch), precision)
 for _ in range(2):
     step()
+print("ready", flush=True)
 for line in sys.stdin:
     print(json.dumps({"img_s": int(batch) / median_step(step, float(line)), "torch": torch.__version__}), flush=True)
