@@ -38,7 +38,7 @@ func TestFlagWinsOverRecipeWinsOverDefault(t *testing.T) {
 		config Config
 		want   map[string]any
 	}{
-		"default":             {Config{}, map[string]any{"epochs": 5, "batch": 32, "lr": 4e-3, "head": 1.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
+		"default":             {Config{}, map[string]any{"epochs": 8, "batch": 32, "lr": 4e-3, "head": 1.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
 		"plain":               {Config{Recipe: "plain"}, map[string]any{"epochs": 5, "batch": 64, "lr": 1e-3, "head": 10.0, "momentum": 0.9, "decay": 1e-3, "groups": true, "sum": false}},
 		"recipe":              {Config{Recipe: "d2l"}, map[string]any{"epochs": 5, "batch": 128, "lr": 5e-5, "head": 10.0, "momentum": 0.0, "decay": 1e-3, "groups": true, "sum": true}},
 		"recipe from scratch": {Config{Recipe: "d2l", Weights: "none"}, map[string]any{"epochs": 5, "batch": 128, "lr": 5e-4, "head": 10.0, "momentum": 0.0, "decay": 1e-3, "groups": false, "sum": true}},

@@ -32,7 +32,7 @@ var layers = [][]string{
 }
 
 // aside are packages that no other imports: programs and tests.
-var aside = []string{"internal/lint", "internal/model/gen", "internal/engine/cpu/kernel/gen", "bench/experiments", "bench/serve"}
+var aside = []string{"internal/lint", "internal/model/gen", "internal/engine/cpu/kernel/gen", "bench/choose", "bench/experiments", "bench/serve"}
 
 func layer(pkg string) int {
 	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, pkg) })
