@@ -114,7 +114,7 @@ def best_layout(machine, column, model, mode, batch, o):
     store = CACHE / "layouts.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     speed = kept.setdefault(f"{machine} {column}/{model}/{mode}/{batch}", {})
-    contiguous = [s["contiguous"] / s["channels_last"] for cell, s in kept.items() if f"/{model}/{mode}/" in cell and "contiguous" in s]
+    contiguous = [s["contiguous"] / s["channels_last"] for cell, s in kept.items() if f"/{model}/{mode}/" in cell and {"contiguous", "channels_last"} <= s.keys()]
     for layout in LAYOUTS:
         if layout == "contiguous" and contiguous and max(contiguous) < 0.75:
             continue  # far behind in another cell of the network

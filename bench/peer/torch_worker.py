@@ -5,8 +5,8 @@ torch.compile), PRECISION fp32 or bf16 (autocast).  The process holds one networ
 does, since what its allocator was asked for before changes its speed.  Each line of
 standard input is a number of seconds, answered with {"img_s": ...}: the median over that
 long of the images a second.  Two steps of warm-up go before the first, then a line says
-that it is ready.  The step is what graft does: zero_grad, forward, cross-entropy, backward, SGD with momentum and weight decay
-in two groups.
+that it is ready.  The step is what graft does: zero_grad, forward, cross-entropy, backward,
+SGD with momentum and weight decay in two groups.
 """
 import importlib.util
 import json
