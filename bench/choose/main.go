@@ -24,19 +24,17 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"graft/bench/journal"
 )
 
 // before is auto as it was when the choice was made.
@@ -137,7 +135,7 @@ func main() {
 }
 
 func run(s settings) error {
-	rows, err := read(s.out)
+	rows, err := journal.Read[row](s.out)
 	if err != nil {
 		return err
 	}
@@ -166,69 +164,30 @@ func first() []candidate {
 	return list
 }
 
-// read returns the rows of a file that may be missing; a last line cut short is left out.
-func read(path string) ([]row, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var rows []row
-	for line := range bytes.Lines(text) {
-		var r row
-		if json.Unmarshal(line, &r) == nil {
-			rows = append(rows, r)
-		}
-	}
-	return rows, nil
-}
-
 // measure makes the runs that are missing, a deal after the other.
 func measure(s settings, list []candidate, rows *[]row) error {
 	if s.table {
 		return nil
 	}
-	f, err := os.OpenFile(s.out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	type job struct {
+	type run struct {
 		c    candidate
 		deal uint64
 	}
-	var missing []job
+	var missing []run
 	for _, deal := range deals {
 		for _, c := range list {
 			if _, ok := of(*rows, c, deal); !ok {
-				missing = append(missing, job{c, deal})
+				missing = append(missing, run{c, deal})
 			}
 		}
 	}
-	jobs := make(chan job)
-	var failed error
-	var lock sync.Mutex
-	var group sync.WaitGroup
-	for range max(1, s.jobs) {
-		group.Go(func() {
-			for j := range jobs {
-				r, err := validate(s, j.c, j.deal)
-				lock.Lock()
-				if err == nil {
-					*rows = append(*rows, r)
-					err = json.NewEncoder(f).Encode(r)
-					log.Printf("deal %d, %s: %.4f", r.Deal, r.Candidate, mean(r.Accuracies))
-				}
-				failed = errors.Join(failed, err)
-				lock.Unlock()
-			}
-		})
-	}
-	for _, j := range missing {
-		jobs <- j
-	}
-	close(jobs)
-	group.Wait()
-	return failed
+	return journal.Add(s.out, rows, missing, s.jobs, func(x run) (row, error) {
+		r, err := validate(s, x.c, x.deal)
+		if err == nil {
+			log.Printf("deal %d, %s: %.4f", r.Deal, r.Candidate, mean(r.Accuracies))
+		}
+		return r, err
+	})
 }
 
 // validate trains a candidate on each fold of a deal.
@@ -269,22 +228,6 @@ func validate(s settings, c candidate, deal uint64) (row, error) {
 	if len(r.Accuracies) != folds {
 		return row{}, fmt.Errorf("%s: %d folds have a result, must be %d", r.Candidate, len(r.Accuracies), folds)
 	}
-	r.Device, err = device(filepath.Join(runs, "fold-1"))
+	r.Device, err = journal.Device(filepath.Join(runs, "fold-1"))
 	return r, err
-}
-
-// device is what a run was made on.
-func device(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		return "", err
-	}
-	var c struct {
-		Machine struct{ CPU, Device string } `json:"machine"`
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return "", err
-	}
-	name, _, _ := strings.Cut(c.Machine.Device, ",") // the threads say nothing of the result
-	return fmt.Sprintf("%s, %s, %s/%s", c.Machine.CPU, name, runtime.GOOS, runtime.GOARCH), nil
 }

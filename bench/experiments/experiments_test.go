@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"graft/bench/journal"
 )
 
 func TestRowHearsARun(t *testing.T) {
@@ -27,14 +29,14 @@ func TestRowHearsARun(t *testing.T) {
 
 func TestRowsThatAreThereAreKnown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
-	if rows, err := read(path); err != nil || len(rows) > 0 {
+	if rows, err := journal.Read[row](path); err != nil || len(rows) > 0 {
 		t.Fatal(rows, err)
 	}
 	text := `{"set":"hotdog","name":"auto","leaks":"keep","seed":1,"test_acc":0.9}` + "\n" + `{"set":"hotdog","name":"au`
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := read(path)
+	rows, err := journal.Read[row](path)
 	if err != nil || len(rows) != 1 {
 		t.Fatal(rows, err)
 	}

@@ -16,16 +16,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"graft/bench/journal"
 )
 
 // An experiment is a way to train; each of its seeds is a run.
@@ -111,7 +110,7 @@ func main() {
 }
 
 func run(s settings) error {
-	rows, err := read(s.out)
+	rows, err := journal.Read[row](s.out)
 	if err != nil {
 		return err
 	}
@@ -123,67 +122,29 @@ func run(s settings) error {
 	return os.WriteFile(s.doc, tables(rows, plan(s.seeds)), 0o644)
 }
 
-// read returns the rows of a file that may be missing; a last line cut short is left out.
-func read(path string) ([]row, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var rows []row
-	for line := range bytes.Lines(text) {
-		var r row
-		if json.Unmarshal(line, &r) == nil {
-			rows = append(rows, r)
-		}
-	}
-	return rows, nil
-}
-
 // measure makes the runs that are missing. A timed run counts as a run; one of more threads
 // has the same bits.
 func measure(s settings, rows *[]row) error {
-	f, err := os.OpenFile(s.out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	type job struct {
+	type run struct {
 		e    experiment
 		seed int
 	}
-	jobs := make(chan job)
-	var failed error
-	var lock sync.Mutex
-	var group sync.WaitGroup
-	for range max(1, s.jobs) {
-		group.Go(func() {
-			for j := range jobs {
-				r, err := one(s, j.e, j.seed)
-				lock.Lock()
-				if err != nil {
-					failed = errors.Join(failed, err)
-				} else {
-					*rows = append(*rows, r)
-					err := json.NewEncoder(f).Encode(r)
-					failed = errors.Join(failed, err)
-					log.Printf("%s %s %s, seed %d: %.3f", r.Set, r.Leaks, r.Name, r.Seed, r.TestAcc)
-				}
-				lock.Unlock()
-			}
-		})
-	}
-	have := append([]row(nil), *rows...)
+	var missing []run
 	for _, e := range plan(s.seeds) {
 		for seed := range e.Seeds {
-			if s.timed && (seed > 0 || e.Set != "hotdog" || e.Leaks != "keep") || !s.only.MatchString(e.Set+"/"+e.Leaks+"/"+e.Name) || known(have, e, seed, s.timed) {
+			if s.timed && (seed > 0 || e.Set != "hotdog" || e.Leaks != "keep") || !s.only.MatchString(e.Set+"/"+e.Leaks+"/"+e.Name) || known(*rows, e, seed, s.timed) {
 				continue
 			}
-			jobs <- job{e, seed}
+			missing = append(missing, run{e, seed})
 		}
 	}
-	close(jobs)
-	group.Wait()
-	return failed
+	return journal.Add(s.out, rows, missing, s.jobs, func(x run) (row, error) {
+		r, err := one(s, x.e, x.seed)
+		if err == nil {
+			log.Printf("%s %s %s, seed %d: %.3f", r.Set, r.Leaks, r.Name, r.Seed, r.TestAcc)
+		}
+		return r, err
+	})
 }
 
 func known(rows []row, e experiment, seed int, timed bool) bool {
@@ -237,7 +198,7 @@ func one(s settings, e experiment, seed int) (row, error) {
 	} else {
 		r.To85 = 0
 	}
-	r.Device, err = device(dir)
+	r.Device, err = journal.Device(dir)
 	return r, err
 }
 
@@ -265,21 +226,4 @@ func (r *row) hear(line []byte, after time.Duration) {
 			r.TestAcc = r.Best
 		}
 	}
-}
-
-// device is what a run was made on.
-func device(dir string) (string, error) {
-	text, err := os.ReadFile(dir + "/config.json")
-	if err != nil {
-		return "", err
-	}
-	var c struct {
-		Machine struct{ CPU, Device string } `json:"machine"`
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return "", err
-	}
-	// The threads say nothing of the result.
-	name, _, _ := strings.Cut(c.Machine.Device, ",")
-	return fmt.Sprintf("%s, %s, %s/%s", c.Machine.CPU, name, runtime.GOOS, runtime.GOARCH), nil
 }

@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"."},
 	{"internal/serve", "internal/dashboard"},
 	{"cmd/graft"},
+	{"bench/journal"},
 }
 
 // aside are packages that no other imports: programs and tests.
