@@ -9,8 +9,8 @@ import (
 )
 
 // of is a candidate's row of a deal.
-func of(rows []row, c candidate, deal uint64) (row, bool) {
-	i := slices.IndexFunc(rows, func(r row) bool { return r.Candidate == c.name() && r.Deal == deal })
+func (r round) of(rows []row, c candidate, deal uint64) (row, bool) {
+	i := slices.IndexFunc(rows, func(m row) bool { return m.Round == r.Index && m.Candidate == c.name() && m.Deal == deal })
 	if i < 0 {
 		return row{}, false
 	}
@@ -18,10 +18,10 @@ func of(rows []row, c candidate, deal uint64) (row, bool) {
 }
 
 // complete reports whether every candidate was measured in every deal.
-func complete(rows []row, list []candidate) bool {
+func (r round) complete(rows []row, list []candidate) bool {
 	for _, c := range list {
-		for _, deal := range deals {
-			if _, ok := of(rows, c, deal); !ok {
+		for _, deal := range r.Deals {
+			if _, ok := r.of(rows, c, deal); !ok {
 				return false
 			}
 		}
@@ -30,10 +30,10 @@ func complete(rows []row, list []candidate) bool {
 }
 
 // score is a candidate's mean over all outer folds, and over those of each deal.
-func score(rows []row, c candidate) (all float64, by []float64) {
-	for _, deal := range deals {
-		r, _ := of(rows, c, deal)
-		by = append(by, mean(r.Accuracies))
+func (r round) score(rows []row, c candidate) (all float64, by []float64) {
+	for _, deal := range r.Deals {
+		m, _ := r.of(rows, c, deal)
+		by = append(by, mean(m.Accuracies))
 	}
 	return mean(by), by // the deals have equally many folds
 }
@@ -46,41 +46,20 @@ func mean(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
-// second are the changes together that alone were no worse than the recipe before, and all of them but
-// each; what was in the first round is left out.
-func second(rows []row) []candidate {
-	was, _ := score(rows, nil)
-	var good candidate
-	for _, ch := range changes {
-		if alone, _ := score(rows, candidate{ch}); alone >= was-exact {
-			good = append(good, ch)
-		}
-	}
-	if len(good) < 2 {
-		return nil
-	}
-	list := []candidate{good}
-	if len(good) == 2 || len(good) > 4 {
-		return list
-	}
-	for i := range good {
-		list = append(list, slices.Delete(slices.Clone(good), i, i+1))
-	}
-	return list
-}
-
 // choose applies the criterion.
-func choose(rows []row, list []candidate) candidate {
+func (r round) choose(rows []row, list []candidate) candidate {
 	var won candidate
-	was, wasBy := score(rows, nil)
+	was, wasBy := r.score(rows, nil)
 	best := was
 	for _, c := range list {
-		all, by := score(rows, c)
-		worse := false
+		all, by := r.score(rows, c)
+		worse := 0
 		for i := range by {
-			worse = worse || by[i] < wasBy[i]-exact
+			if by[i] < wasBy[i]-exact {
+				worse++
+			}
 		}
-		if worse || all < was+margin-exact {
+		if worse > r.Worse || all < was+margin-exact {
 			continue
 		}
 		if all > best+exact || all > best-exact && c.cost() < won.cost() {
@@ -90,20 +69,22 @@ func choose(rows []row, list []candidate) candidate {
 	return won
 }
 
-// The table lies between these in the document.
-const begin, end = "<!-- bench/choose -->\n", "<!-- /bench/choose -->\n"
+// marks are the lines of the document between which the round's table lies.
+func (r round) marks() (begin, end string) {
+	return fmt.Sprintf("<!-- bench/choose, round %d -->\n", r.Index+1), fmt.Sprintf("<!-- /bench/choose, round %d -->\n", r.Index+1)
+}
 
 // table is of what was measured.
-func table(rows []row, list []candidate) string {
+func (r round) table(rows []row, list []candidate) string {
 	var b strings.Builder
 	b.WriteString("| candidate |")
-	for _, deal := range deals {
+	for _, deal := range r.Deals {
 		fmt.Fprintf(&b, " deal %d, folds |", deal+1)
 	}
-	b.WriteString(" mean |\n|---|" + strings.Repeat("---|", len(deals)+1) + "\n")
+	b.WriteString(" mean |\n|---|" + strings.Repeat("---|", len(r.Deals)+1) + "\n")
 	won := "not yet chosen"
-	if complete(rows, list) {
-		won = choose(rows, list).name()
+	if r.complete(rows, list) {
+		won = r.choose(rows, list).name()
 	}
 	for _, c := range list {
 		name := c.name()
@@ -112,14 +93,14 @@ func table(rows []row, list []candidate) string {
 		}
 		fmt.Fprintf(&b, "| %s |", name)
 		whole := true
-		for _, deal := range deals {
-			r, ok := of(rows, c, deal)
+		for _, deal := range r.Deals {
+			m, ok := r.of(rows, c, deal)
 			whole = whole && ok
 			if !ok {
 				b.WriteString(" |")
 				continue
 			}
-			for _, a := range r.Accuracies {
+			for _, a := range m.Accuracies {
 				b.WriteString(" " + short(a, 3))
 			}
 			b.WriteString(" |")
@@ -128,7 +109,7 @@ func table(rows []row, list []candidate) string {
 			b.WriteString(" |\n")
 			continue
 		}
-		all, _ := score(rows, c)
+		all, _ := r.score(rows, c)
 		fmt.Fprintf(&b, " %s |\n", short(all, 4))
 	}
 	return b.String()
@@ -139,8 +120,9 @@ func short(v float64, digits int) string {
 	return strings.TrimPrefix(fmt.Sprintf("%.*f", digits, v), "0")
 }
 
-// write puts the table into its place in the document.
-func write(path, table string) error {
+// write puts the round's table into its place in the document.
+func write(path string, r round, table string) error {
+	begin, end := r.marks()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err

@@ -3,17 +3,26 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// rows has a candidate's two deals, of equal folds.
-func rows(name string, first, second float64) []row {
-	return []row{{Candidate: name, Deal: deals[0], Accuracies: []float64{first, first, first}}, {Candidate: name, Deal: deals[1], Accuracies: []float64{second, second, second}}}
+// measured has a candidate's deals, each of equal folds.
+func measured(r round, name string, deals ...float64) (rows []row) {
+	for i, a := range deals {
+		rows = append(rows, row{Round: r.Index, Candidate: name, Deal: r.Deals[i], Accuracies: []float64{a, a, a}})
+	}
+	return rows
 }
 
-func named(name string) candidate {
-	for _, ch := range changes {
+// equal has a candidate's deals, all alike.
+func equal(r round, name string, mean float64) []row {
+	return measured(r, name, slices.Repeat([]float64{mean}, len(r.Deals))...)
+}
+
+func named(r round, name string) candidate {
+	for _, ch := range r.Changes {
 		if ch.Name == name {
 			return candidate{ch}
 		}
@@ -22,66 +31,83 @@ func named(name string) candidate {
 }
 
 func TestRecipesOfCandidates(t *testing.T) {
-	for _, c := range first() {
-		text, err := c.recipe()
-		if err != nil || (text == before) != (len(c) == 0) {
-			t.Errorf("%s: %v\n%s", c.name(), err, text)
+	for _, r := range rounds {
+		was, _ := r.recipe(nil)
+		for _, c := range r.alone() {
+			text, err := r.recipe(c)
+			if err != nil || (text == was) != (len(c) == 0) {
+				t.Errorf("%s: %v\n%s", c.name(), err, text)
+			}
 		}
-	}
-	if _, err := (candidate{changes[0], changes[0]}).recipe(); err == nil {
-		t.Error("a change was made twice")
+		if _, err := r.recipe(candidate{r.Changes[0], r.Changes[0]}); err == nil {
+			t.Error("a change was made twice")
+		}
 	}
 }
 
 func TestCriterion(t *testing.T) {
-	measured := func(name string, first, second float64) []row {
-		return append(rows("before", .86, .86), rows(name, first, second)...)
-	}
 	for _, c := range []struct {
-		first, second float64
-		want          string
+		round int
+		deals []float64
+		want  string
 	}{
-		{.865, .865, "8 epochs"}, {.88, .8599, "before"}, {.864, .865, "before"}, {.87, .86, "8 epochs"}, {.8, .8, "before"},
+		{0, []float64{.865, .865}, "rate 0.006"}, {0, []float64{.88, .8599}, "before"}, {0, []float64{.864, .865}, "before"},
+		{0, []float64{.87, .86}, "rate 0.006"}, {0, []float64{.8, .8}, "before"},
+		{1, []float64{.89, .8599, .86, .86}, "rate 0.006"}, {1, []float64{.89, .8599, .86, .8599}, "before"},
 	} {
-		if got := choose(measured("8 epochs", c.first, c.second), []candidate{nil, named("8 epochs")}).name(); got != c.want {
+		r := rounds[c.round]
+		rows := append(equal(r, "before", .86), measured(r, "rate 0.006", c.deals...)...)
+		if got := r.choose(rows, []candidate{nil, named(r, "rate 0.006")}).name(); got != c.want {
 			t.Errorf("%+v: chose %s", c, got)
 		}
 	}
-	tie := append(measured("8 epochs", .87, .87), rows("rate 0.006", .87, .87)...)
-	if got := choose(tie, []candidate{nil, named("8 epochs"), named("rate 0.006")}).name(); got != "rate 0.006" {
+	r := rounds[0]
+	tie := slices.Concat(measured(r, "before", .86, .86), measured(r, "8 epochs", .87, .87), measured(r, "rate 0.006", .87, .87))
+	if got := r.choose(tie, []candidate{nil, named(r, "8 epochs"), named(r, "rate 0.006")}).name(); got != "rate 0.006" {
 		t.Errorf("of equals, chose %s, which is dearer", got)
 	}
 }
 
-func TestSecondRound(t *testing.T) {
-	all := rows("before", .86, .86)
-	for _, ch := range changes {
-		switch ch.Name {
-		case "rate 0.006":
-			all = append(all, rows(ch.Name, .86, .86)...)
-		case "8 epochs", "last epoch":
-			all = append(all, rows(ch.Name, .87, .86)...)
-		default:
-			all = append(all, rows(ch.Name, .87, .84)...)
+func TestTogether(t *testing.T) {
+	for _, c := range []struct {
+		round int
+		means map[string]float64 // all others are worse than before
+		want  string
+	}{
+		{0, map[string]float64{"rate 0.006": .86, "8 epochs": .87, "last epoch": .87},
+			"last epoch, rate 0.006, 8 epochs; rate 0.006, 8 epochs; last epoch, 8 epochs; last epoch, rate 0.006"},
+		{0, map[string]float64{"8 epochs": .87}, ""},
+		{1, map[string]float64{"crops from .2": .861, "crops from .5": .862, "batch 16": .86}, "crops from .5, batch 16"},
+		{1, map[string]float64{"crops from .2": .861, "crops from .5": .861, "batch 16": .86}, "crops from .2, batch 16"},
+	} {
+		r := rounds[c.round]
+		all := equal(r, "before", .86)
+		for _, ch := range r.Changes {
+			mean, ok := c.means[ch.Name]
+			if !ok {
+				mean = .85
+			}
+			all = append(all, equal(r, ch.Name, mean)...)
 		}
-	}
-	var names []string
-	for _, c := range second(all) {
-		names = append(names, c.name())
-	}
-	want := "last epoch, rate 0.006, 8 epochs; rate 0.006, 8 epochs; last epoch, 8 epochs; last epoch, rate 0.006"
-	if got := strings.Join(names, "; "); got != want {
-		t.Errorf("got %s, want %s", got, want)
+		var names []string
+		for _, c := range r.together(all) {
+			names = append(names, c.name())
+		}
+		if got := strings.Join(names, "; "); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
 	}
 }
 
 func TestTableHasItsPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "training.md")
+	r := rounds[0]
+	begin, end := r.marks()
 	if err := os.WriteFile(path, []byte("before\n"+begin+"old\n"+end+"behind\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	all := append(rows("before", .86, .861), rows("8 epochs", .87, .87)...)
-	if err := write(path, table(all, []candidate{nil, named("8 epochs")})); err != nil {
+	all := append(measured(r, "before", .86, .861), measured(r, "8 epochs", .87, .87)...)
+	if err := write(path, r, r.table(all, []candidate{nil, named(r, "8 epochs")})); err != nil {
 		t.Fatal(err)
 	}
 	text, _ := os.ReadFile(path)
