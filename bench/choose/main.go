@@ -22,7 +22,8 @@
 // picture were left out for want of time, before a result of either. The second begins with the first's winner,
 // 8 epochs, and has deals 2 to 5, which had no part in making it that: its changes are a higher rate, more epochs,
 // crops of at least a fifth and a half, layer decay on either side, mixup, and smaller batches.
-// Where time runs out before the changes together are through, these are left out whole.
+// Where time runs out before the changes together are through, these are left out whole; where it runs out before
+// each change alone is, the deals that are not through, and of two deals a candidate may be worse in none.
 //
 // It knows graft's command line and its --json, nothing inside.
 package main
