@@ -128,6 +128,32 @@ func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, k
 	}
 }
 
+// slides reports whether the kernels that slide along whole lines do a convolution.
+func slides(set *kernel.Set, w graph.Window) bool {
+	return set.Slides > 0 && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1
+}
+
+// slideLines computes lines [y0, y1) of a convolution by 3x3 taps, or of its input
+// gradient, from those of in: line y0 of tensor out at to.
+func slideLines(w *worker, set *kernel.Set, weights []float32, back bool, in *lineReader, y0, y1 int, out *tensor, to unsafe.Pointer) {
+	a := &w.slide
+	for t := range a.Weights {
+		from := t
+		if back {
+			from = 8 - t
+		}
+		a.Weights[t] = uintptr(unsafe.Pointer(&weights[from*out.cp]))
+	}
+	a.Step, a.Width, a.C = in.t.stride, out.w, out.cp
+	a.OutStep, a.OutLine = out.stride, out.w*out.stride
+	for y := y0; y < y1; y += a.Lines {
+		a.Lines = min(set.Slides, y1-y)
+		a.First, a.Last = in.around(w.zeros, y, a.Lines, &a.Rows)
+		a.Out = unsafe.Add(to, (y-y0)*a.OutLine)
+		set.Depthwise3(a)
+	}
+}
+
 // A depthwiseTask is the forward pass. Its items are runs of bands of a sample.
 type depthwiseTask struct {
 	set     *kernel.Set
@@ -171,9 +197,30 @@ func (t *depthwiseTask) step(w *worker, sample, band int) {
 	win, y0 := t.window, band*t.band
 	y1 := y0 + t.band
 	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
-	a := &w.deep
-	a.C, a.Bias, a.Lo, a.Hi = t.out.cp, t.bias, t.lo, t.hi
 	m0 := sample*t.out.pixels() + y0*t.out.w
+	if slides(t.set, win) {
+		a := &w.slide
+		a.Lo, a.Hi = t.lo, t.hi
+		if a.Bias = t.bias; t.bias == nil {
+			a.Bias = w.zeros
+		}
+		slideLines(w, t.set, t.weights, false, &w.x, y0, y1, t.out, t.out.row(m0))
+	} else {
+		t.lineByLine(w, y0, y1, m0)
+	}
+	rows := t.band * t.out.w
+	if t.act != kernel.Identity {
+		t.set.Activate(t.out.row(m0), t.out.stride, t.out.row(m0), t.out.stride, rows, t.out.cp, t.act)
+	}
+	if t.stats != nil {
+		t.stats.moments(t.set, t.out, sample*(t.out.h/t.band)+band, m0, m0+rows, 0, t.out.cp)
+	}
+}
+
+// lineByLine computes lines [y0, y1) of a sample, the first pixel being m0 of the batch.
+func (t *depthwiseTask) lineByLine(w *worker, y0, y1, m0 int) {
+	win, a := t.window, &w.deep
+	a.C, a.Bias, a.Lo, a.Hi = t.out.cp, t.bias, t.lo, t.hi
 	for y := y0; y < y1; y++ {
 		inLine := func(kh int) int {
 			if h := y*win.Stride - win.Pad + kh; h < t.in.h {
@@ -182,13 +229,6 @@ func (t *depthwiseTask) step(w *worker, sample, band int) {
 			return -1
 		}
 		deepLine(w, t.set, t.lines, t.weights, win.Kernel, t.out.cp, &w.x, inLine, t.out.row(m0+(y-y0)*t.out.w), t.out.stride)
-	}
-	rows := t.band * t.out.w
-	if t.act != kernel.Identity {
-		t.set.Activate(t.out.row(m0), t.out.stride, t.out.row(m0), t.out.stride, rows, t.out.cp, t.act)
-	}
-	if t.stats != nil {
-		t.stats.moments(t.set, t.out, sample*(t.out.h/t.band)+band, m0, m0+rows, 0, t.out.cp)
 	}
 }
 
@@ -206,14 +246,15 @@ func (l *lowering) depthwise(n *graph.Node, out *tensor) *depthwiseTask {
 
 // emitDepthwise adds a task and makes the workers' tables large enough.
 func (l *lowering) emitDepthwise(t *depthwiseTask) {
-	l.depthwiseTables(t.window.Kernel)
+	l.depthwiseTables(t.window.Kernel, t.in.cp)
 	l.slot(t.in, t.ring()*t.in.w)
 	l.p.emit(t, t.in, t.out, t.stats.tensor())
 }
 
-func (l *lowering) depthwiseTables(side int) {
+func (l *lowering) depthwiseTables(side, cp int) {
 	l.net.tableRows = max(l.net.tableRows, side*side)
 	l.net.tableTaps = max(l.net.tableTaps, side*side)
+	l.net.zeroFloats = max(l.net.zeroFloats, cp)
 }
 
 // A depthwiseBackTask finds the gradients of a depthwise convolution's input and
@@ -272,22 +313,36 @@ func (t *depthwiseBackTask) step(w *worker, item, b, sample, x0 int) {
 	}
 	y0, y1 = min(y0, own0), max(y1, own1)
 	w.dy.need(w, y0, y1)
-	if t.dx != nil {
-		t.input(w, b, sample, x0, x1)
-	}
 	if t.sums != nil {
 		t.weight(w, item, own0, own1)
+	}
+	if t.dx != nil {
+		t.input(w, b, sample, x0, x1)
 	}
 }
 
 // input finds the gradient of lines [x0, x1) of a sample's input.
 func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
-	win, a := t.window, &w.deep
-	a.C, a.Bias, a.Lo, a.Hi = t.dx.cp, nil, -inf, inf
 	m0 := sample*t.dx.pixels() + x0*t.dx.w
 	if t.aside {
 		w.begin(t.dx, m0)
 	}
+	if slides(t.set, t.window) {
+		w.slide.Bias, w.slide.Lo, w.slide.Hi = w.zeros, -inf, inf
+		slideLines(w, t.set, t.weights, true, &w.dy, x0, x1, t.dx, w.row(t.dx, m0))
+	} else {
+		t.inputLines(w, x0, x1, m0)
+	}
+	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
+	if t.aside {
+		w.finish(t.dx, m0, (x1-x0)*t.dx.w, t.set.CopyAside)
+	}
+}
+
+// inputLines is input line by line, the first pixel being m0 of the batch.
+func (t *depthwiseBackTask) inputLines(w *worker, x0, x1, m0 int) {
+	win, a := t.window, &w.deep
+	a.C, a.Bias, a.Lo, a.Hi = t.dx.cp, nil, -inf, inf
 	for x := x0; x < x1; x++ {
 		outLine := func(kh int) int {
 			if h := x + win.Pad - kh; h >= 0 && h%win.Stride == 0 && h/win.Stride < t.dy.h {
@@ -297,10 +352,6 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
 		}
 		deepLine(w, t.set, t.dxLines, t.weights, win.Kernel, t.dx.cp, &w.dy, outLine, w.row(t.dx, m0+(x-x0)*t.dx.w), t.dx.stride)
 	}
-	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
-	if t.aside {
-		w.finish(t.dx, m0, (x1-x0)*t.dx.w, t.set.CopyAside)
-	}
 }
 
 // weight adds lines [y0, y1) of a sample to the gradient of the item's part.
@@ -308,6 +359,20 @@ func (t *depthwiseBackTask) weight(w *worker, item, y0, y1 int) {
 	win, cp := t.window, t.dy.cp
 	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
 	sums := t.part(item)
+	if slides(t.set, win) {
+		a := &w.slideDW
+		a.Step, a.DYStep, a.Width, a.C = t.in.stride, t.dy.stride, t.dy.w, cp
+		a.Sum, a.SumStride = unsafe.Pointer(&sums[0]), cp*4
+		for y := y0; y < y1; y += a.Lines {
+			a.Lines = min(t.set.Slides, y1-y)
+			a.First, a.Last = w.x.around(w.zeros, y, a.Lines, &a.Rows)
+			for i := range a.Lines {
+				a.DY[i] = w.dy.at(y + i)
+			}
+			t.set.Depthwise3Grad(a)
+		}
+		return
+	}
 	a := &w.deepGrad
 	a.XTap, a.XStep, a.DYStep = t.in.stride, win.Stride*t.in.stride, t.dy.stride
 	a.SumStride, a.C, a.Acc = cp*4, cp, 1
@@ -395,7 +460,7 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
 		task.aside = t.aside(task.dx, task.band*x.w)
 	}
-	t.depthwiseTables(f.Window.Kernel)
+	t.depthwiseTables(f.Window.Kernel, x.cp)
 	t.slot(dy, task.dyRing*dy.w)
 	t.slot(x, task.xRing*x.w)
 	if weights {

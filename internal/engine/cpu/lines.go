@@ -37,6 +37,24 @@ func (r *lineReader) need(w *worker, from, to int) {
 	r.next = max(r.next, to)
 }
 
+// around sets the rows that lines [y, y+lines) read through taps of three lines, and the
+// steps between pixels of the first and of the last: off the sample are zeros.
+func (r *lineReader) around(zeros unsafe.Pointer, y, lines int, rows *[4]uintptr) (first, last int) {
+	for i := range lines + 2 {
+		rows[i] = uintptr(zeros)
+		if h := y - 1 + i; h >= 0 && h < r.t.h {
+			rows[i] = r.at(h)
+		}
+	}
+	if y > 0 {
+		first = r.t.stride
+	}
+	if y+lines < r.t.h {
+		last = r.t.stride
+	}
+	return first, last
+}
+
 // at is the address of line h.
 func (r *lineReader) at(h int) uintptr {
 	if r.ring > 0 {

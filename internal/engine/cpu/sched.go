@@ -29,6 +29,8 @@ type worker struct {
 	grad     kernel.GradArgs
 	deep     kernel.DepthwiseArgs
 	deepGrad kernel.DepthwiseGradArgs
+	slide    kernel.Depthwise3Args
+	slideDW  kernel.Depthwise3GradArgs
 
 	x, dy   lineReader
 	slots   [3][]float32   // rows of virtual tensors, and of scaled gradients

@@ -75,3 +75,83 @@ func TestDepthwiseGrad(t *testing.T) {
 		}
 	})
 }
+
+// slides are the lines that a set's sliding kernels are tested with.
+func slides(t *rapid.T, set *Set) int { return rapid.IntRange(1, max(1, set.Slides)).Draw(t, "lines") }
+
+// slidingInput is lines of pixels for the sliding kernels: the first and the last may be one
+// row of zeros.
+func slidingInput(t *rapid.T, s *scope, lines, width, c int) (at func(h, p, j int) float64, rows [4]uintptr, first, step, last int) {
+	var m [4]*matrix
+	var steps [4]int
+	for h := range lines + 2 {
+		m[h] = s.in(width, c, 8)
+		steps[h] = m[h].bytes()
+		if (h == 0 || h == lines+1) && rapid.Bool().Draw(t, "edge") {
+			m[h] = s.in(1, c, 0)
+			clear(m[h].row(0))
+			steps[h] = 0
+		}
+		rows[h] = m[h].addr(0)
+	}
+	at = func(h, p, j int) float64 {
+		if p < 0 || p >= width || steps[h] == 0 {
+			return 0
+		}
+		return m[h].at(p, j)
+	}
+	return at, rows, steps[0], steps[1], steps[lines+1]
+}
+
+func TestDepthwise3(t *testing.T) {
+	eachSetRapid(t, func(t *rapid.T, set *Set) {
+		s := newScope(t)
+		lines, width, c := slides(t, set), rapid.IntRange(1, 9).Draw(t, "width"), channels(t)
+		x, rows, first, step, last := slidingInput(t, s, lines, width, c)
+		w, bias, out := s.in(9, c, gap(t, "gw")), s.in(1, c, 0), s.out(lines*width, c, gap(t, "go"))
+		a := Depthwise3Args{Rows: rows, First: first, Step: step, Last: last, Out: out.ptr(), OutStep: out.bytes(), OutLine: width * out.bytes(),
+			Width: width, Lines: lines, Bias: bias.ptr(), C: c, Lo: -1, Hi: 2}
+		for k := range a.Weights {
+			a.Weights[k] = w.addr(k)
+		}
+		s.run(func() { set.Depthwise3(&a) })
+		for i := range lines * width {
+			for j := range c {
+				v := bias.at(0, j)
+				size := math.Abs(v)
+				for k := range 9 {
+					term := x(i/width+k/3, i%width+k%3-1, j) * w.at(k, j)
+					v, size = v+term, size+math.Abs(term)
+				}
+				near(t, "out", i, j, out.row(i)[j], min(max(v, -1), 2), 10, size)
+			}
+		}
+	})
+}
+
+func TestDepthwise3Grad(t *testing.T) {
+	eachSetRapid(t, func(t *rapid.T, set *Set) {
+		s := newScope(t)
+		lines, width, c := slides(t, set), rapid.IntRange(1, 9).Draw(t, "width"), channels(t)
+		x, rows, first, step, last := slidingInput(t, s, lines, width, c)
+		dy, sum := s.in(lines*width, c, gap(t, "gy")), s.out(9, c, gap(t, "gs"))
+		before := sum.clone()
+		a := Depthwise3GradArgs{Rows: rows, First: first, Step: step, Last: last, DYStep: dy.bytes(), Width: width, Lines: lines,
+			Sum: sum.ptr(), SumStride: sum.bytes(), C: c}
+		for y := range lines {
+			a.DY[y] = dy.addr(y * width)
+		}
+		s.run(func() { set.Depthwise3Grad(&a) })
+		for k := range 9 {
+			for j := range c {
+				v := before.at(k, j)
+				size := math.Abs(v)
+				for i := range lines * width {
+					term := x(i/width+k/3, i%width+k%3-1, j) * dy.at(i, j)
+					v, size = v+term, size+math.Abs(term)
+				}
+				near(t, "sum", k, j, sum.row(k)[j], v, lines*width+1, size)
+			}
+		}
+	})
+}

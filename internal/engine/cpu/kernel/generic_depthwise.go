@@ -33,3 +33,52 @@ func depthwiseGrad(a *DepthwiseGradArgs) {
 		}
 	}
 }
+
+// slid is pixel p of input line h of several whose first pixels are at rows.
+func slid(rows *[4]uintptr, first, step, last, lines, h, p, c int) []float32 {
+	if h == 0 {
+		step = first
+	} else if h == lines+1 {
+		step = last
+	}
+	return row(pointer(rows[h]), step, p, c)
+}
+
+func depthwise3(a *Depthwise3Args) {
+	for y := range a.Lines {
+		for p := range a.Width {
+			out := row(unsafe.Add(a.Out, y*a.OutLine), a.OutStep, p, a.C)
+			copy(out, floats(a.Bias, a.C))
+			for kw := max(0, 1-p); kw < min(3, a.Width+1-p); kw++ {
+				for kh := range 3 {
+					w := floats(pointer(a.Weights[3*kh+kw]), a.C)
+					for j, v := range slid(&a.Rows, a.First, a.Step, a.Last, a.Lines, y+kh, p+kw-1, a.C) {
+						out[j] += v * w[j]
+					}
+				}
+			}
+			for j, v := range out {
+				out[j] = clamp(v, a.Lo, a.Hi)
+			}
+		}
+	}
+}
+
+func depthwise3Grad(a *Depthwise3GradArgs) {
+	for kh := range 3 {
+		for kw := range 3 {
+			sum := row(a.Sum, a.SumStride, 3*kh+kw, a.C)
+			for q := max(0, kw-1); q < min(a.Width, a.Width+kw-1); q++ {
+				for y := range a.Lines {
+					dy := row(pointer(a.DY[y]), a.DYStep, q+1-kw, a.C)
+					for j, v := range slid(&a.Rows, a.First, a.Step, a.Last, a.Lines, y+kh, q, a.C) {
+						sum[j] += v * dy[j]
+					}
+				}
+			}
+		}
+	}
+}
+
+// pointer reads an address as pointers does.
+func pointer(a uintptr) unsafe.Pointer { return pointers(unsafe.Pointer(&a), 1)[0] }

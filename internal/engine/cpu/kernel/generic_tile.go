@@ -30,6 +30,8 @@ var generic = &Set{
 	NormActGrad:     normActGrad,
 	Depthwise:       depthwise,
 	DepthwiseGrad:   depthwiseGrad,
+	Depthwise3:      depthwise3,
+	Depthwise3Grad:  depthwise3Grad,
 	CopyRows:        copyRows,
 	CopyAside:       copyAside,
 	ZeroRows:        zeroRows,

@@ -123,6 +123,28 @@ var halfKernels = []struct {
 			copy(floats(o.sum[t], o.c), sums[t*o.c:])
 		}
 	}},
+	{name: "Depthwise3", in: 3, out: 1, vec: 2, call: func(s *Set, o *halfOperands) {
+		a := Depthwise3Args{First: o.in[0].stride, Step: o.in[1].stride, Last: o.in[2].stride, Out: o.out[0].p, OutStep: o.out[0].stride,
+			Width: o.rows, Lines: 1, Bias: o.vec[1], C: o.c, Lo: -1, Hi: 6}
+		for h := range 3 {
+			a.Rows[h] = uintptr(o.in[h].p)
+		}
+		copy(a.Weights[:], operand{o.vec[0], o.c * 4}.table(9))
+		s.Depthwise3(&a)
+	}},
+	{name: "Depthwise3Grad", in: 4, sum: 9, call: func(s *Set, o *halfOperands) {
+		sums := make([]float32, 9*o.c)
+		a := Depthwise3GradArgs{First: o.in[0].stride, Step: o.in[1].stride, Last: o.in[2].stride, DYStep: o.in[3].stride,
+			Width: o.rows, Lines: 1, Sum: unsafe.Pointer(&sums[0]), SumStride: o.c * 4, C: o.c}
+		for h := range 3 {
+			a.Rows[h] = uintptr(o.in[h].p)
+		}
+		a.DY[0] = uintptr(o.in[3].p)
+		s.Depthwise3Grad(&a)
+		for t := range 9 {
+			copy(floats(o.sum[t], o.c), sums[t*o.c:])
+		}
+	}},
 	{name: "MaxPool", in: 1, out: 1, sum: 1, call: func(s *Set, o *halfOperands) {
 		args := make([]uint8, o.c)
 		table := []int32{0, 0}

@@ -38,6 +38,10 @@ type Set struct {
 	// Winograd says that Winograd's transforms are fast enough to pay.
 	Winograd bool
 
+	// Slides is the most lines at a time that Depthwise3 and Depthwise3Grad take, 0 where
+	// they are no faster than Depthwise and DepthwiseGrad.
+	Slides int
+
 	// Rows are the row counts that Tile has kernels for, descending from MR to 1:
 	// Tile[i] computes Rows[i] rows. GradRows are those of TileGrad.
 	Rows     []int
@@ -130,6 +134,11 @@ type Set struct {
 	// or of its input gradient; DepthwiseGrad is the gradient of its weights.
 	Depthwise     func(a *DepthwiseArgs)
 	DepthwiseGrad func(a *DepthwiseGradArgs)
+
+	// Depthwise3 is whole lines of a convolution by 3x3 taps of stride 1 on padding of 1, or
+	// of its input gradient; Depthwise3Grad is the gradient of its weights.
+	Depthwise3     func(a *Depthwise3Args)
+	Depthwise3Grad func(a *Depthwise3GradArgs)
 
 	// CopyRows copies.
 	//
@@ -392,4 +401,39 @@ type DepthwiseGradArgs struct {
 	SumStride   int // bytes
 	C           int
 	Acc         int
+}
+
+// Depthwise3Args are the arguments of Depthwise3, lines of Width pixels, x(h, p) being
+// pixel p of input line h, at Rows[h] + p*step, and 0 where p is off the line:
+//
+//	for y < Lines, p < Width, j < C:
+//		v = Bias[j]
+//		for kw < 3, kh < 3: v += x(y+kh, p+kw-1)[j] * Weights[3*kh+kw][j]
+//		(Out + y*OutLine + p*OutStep)[j] = min(max(v, Lo), Hi)
+type Depthwise3Args struct {
+	Rows              [4]uintptr // the first pixels of Lines+2 lines, from the one above the first output line on
+	First, Step, Last int        // bytes from pixel to pixel of the first line, of those between, of the last; 0 repeats a row of zeros
+	Weights           [9]uintptr // rows of weights
+	Out               unsafe.Pointer
+	OutStep, OutLine  int // bytes
+	Width, Lines      int // Width >= 1, Lines from 1 to Slides
+	Bias              unsafe.Pointer
+	C                 int
+	Lo, Hi            float32 // NaN stays NaN
+}
+
+// Depthwise3GradArgs are the arguments of Depthwise3Grad, with x as in Depthwise3Args and
+// dy(y, p) pixel p of the gradient's line y, at DY[y] + p*DYStep, and 0 off the line:
+//
+//	for kh < 3, kw < 3, j < C:
+//		for q < Width, y < Lines: Sum[3*kh+kw][j] += x(y+kh, q)[j] * dy(y, q+1-kw)[j]
+type Depthwise3GradArgs struct {
+	Rows              [4]uintptr
+	First, Step, Last int
+	DY                [2]uintptr
+	DYStep            int // bytes
+	Width, Lines      int
+	Sum               unsafe.Pointer
+	SumStride         int // bytes
+	C                 int
 }

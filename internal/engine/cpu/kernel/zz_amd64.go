@@ -8,6 +8,7 @@ var avx512 = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
 	Winograd:        true,
+	Slides:          2,
 	Rows:            []int{12, 8, 4, 2, 1},
 	GradRows:        []int{12, 8, 4},
 	Tile:            []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
@@ -27,6 +28,8 @@ var avx512 = &Set{
 	NormActGrad:     normActGradAVX512,
 	Depthwise:       depthwiseAVX512,
 	DepthwiseGrad:   depthwiseGradAVX512,
+	Depthwise3:      depthwise3AVX512,
+	Depthwise3Grad:  depthwise3GradAVX512,
 	CopyRows:        copyRowsAVX512,
 	CopyAside:       copyAsideAVX512,
 	ZeroRows:        zeroRowsAVX512,
@@ -118,6 +121,12 @@ func depthwiseAVX512(a *DepthwiseArgs)
 func depthwiseGradAVX512(a *DepthwiseGradArgs)
 
 //go:noescape
+func depthwise3AVX512(a *Depthwise3Args)
+
+//go:noescape
+func depthwise3GradAVX512(a *Depthwise3GradArgs)
+
+//go:noescape
 func copyRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 
 //go:noescape
@@ -175,6 +184,7 @@ var avx2 = &Set{
 	Name: "avx2",
 	MR:   6, NR: 16,
 	Winograd:        true,
+	Slides:          1,
 	Rows:            []int{6, 4, 2, 1},
 	GradRows:        []int{6, 4, 2},
 	Tile:            []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
@@ -194,6 +204,8 @@ var avx2 = &Set{
 	NormActGrad:     normActGradAVX2,
 	Depthwise:       depthwiseAVX2,
 	DepthwiseGrad:   depthwiseGradAVX2,
+	Depthwise3:      depthwise3AVX2,
+	Depthwise3Grad:  depthwise3GradAVX2,
 	CopyRows:        copyRowsAVX2,
 	CopyAside:       copyAsideAVX2,
 	ZeroRows:        zeroRowsAVX2,
@@ -280,6 +292,12 @@ func depthwiseAVX2(a *DepthwiseArgs)
 
 //go:noescape
 func depthwiseGradAVX2(a *DepthwiseGradArgs)
+
+//go:noescape
+func depthwise3AVX2(a *Depthwise3Args)
+
+//go:noescape
+func depthwise3GradAVX2(a *Depthwise3GradArgs)
 
 //go:noescape
 func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)

@@ -77,6 +77,8 @@ var avx512Half = &Set{
 	NormActGrad:     normActGradAVX512Half,
 	Depthwise:       depthwiseAVX512Half,
 	DepthwiseGrad:   depthwiseGradAVX512Half,
+	Depthwise3:      depthwise3AVX512Half,
+	Depthwise3Grad:  depthwise3GradAVX512Half,
 	CopyRows:        copyRowsAVX512Half,
 	ZeroRows:        zeroRowsAVX512Half,
 	FillRows:        fillRowsAVX512Half,
@@ -157,6 +159,12 @@ func depthwiseAVX512Half(a *DepthwiseArgs)
 
 //go:noescape
 func depthwiseGradAVX512Half(a *DepthwiseGradArgs)
+
+//go:noescape
+func depthwise3AVX512Half(a *Depthwise3Args)
+
+//go:noescape
+func depthwise3GradAVX512Half(a *Depthwise3GradArgs)
 
 //go:noescape
 func copyRowsAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)

@@ -75,6 +75,8 @@ var kernels = map[string]func(*asm){
 	"NormActGrad":     (*asm).normActGrad,
 	"Depthwise":       (*asm).depthwise,
 	"DepthwiseGrad":   (*asm).depthwiseGrad,
+	"Depthwise3":      (*asm).depthwise3,
+	"Depthwise3Grad":  (*asm).depthwise3Grad,
 	"CopyRows":        (*asm).copyRows,
 	"CopyAside":       (*asm).copyAside,
 	"ZeroRows":        (*asm).zeroRows,
@@ -117,7 +119,7 @@ func (a *asm) file(funcs []function, kernels map[string]func(*asm)) {
 
 // declare writes the functions' declarations and the Set that lists them.
 func (s *isa) declare(w *bytes.Buffer, funcs []function) {
-	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes)
+	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\nSlides: %d,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes, s.slideLines())
 	fmt.Fprintf(w, "Rows: %s,\nGradRows: %s,\n", s.numbers("int", "%d", s.rows), s.numbers("int", "%d", s.gradRows))
 	s.list(w, funcs)
 }
