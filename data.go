@@ -55,6 +55,7 @@ func (s *session) openData(ctx context.Context) (err error) {
 	s.cache = dataset.NewCache(s.images)
 	s.data, err = dataset.Open(ctx, c.Data, dataset.Options{
 		ValidSplit: split, GroupBy: c.GroupBy, SplitFile: c.SplitFile, Limit: c.Limit, Folds: c.Folds, Fold: c.Fold, Seed: c.Seed, Leaks: c.Leaks, AllowBad: c.AllowBad, Check: true, Threads: c.Threads, Cache: s.cache,
+		Glance:        s.images == 0 && s.recipe.Validation == 0, // validation pictures are drawn with their near copies
 		Decode:        dataset.DecodeOptions{MaxPixels: c.MaxPixels}.For(s.pre),
 		Progress:      func(done, total int) { c.Events(Checking{done, total}) },
 		FetchProgress: func(done, total int64) { c.Events(Fetching{c.Data, done, total}) },

@@ -27,6 +27,7 @@ func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Opti
 		return nil
 	}
 	if len(samples) > CheckLimit && !o.CheckAll {
+		d.undecoded(len(samples), fmt.Sprintf("being more than %d", CheckLimit))
 		return d.hashCopies(ctx, o)
 	}
 	times := make(map[string]int64, len(entries))
@@ -34,11 +35,12 @@ func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Opti
 		times[e.rel] = e.time
 	}
 	v := newVerdicts(src, o.Decode)
+	glance := d.glances(o)
 	step := counter(len(samples), o.Progress)
 	err := inParallel(ctx, o.Threads, len(samples), func(i int) {
 		s := &samples[i]
 		if !v.known(s.rel(), s.Size, times[s.rel()]) {
-			v.put(s.rel(), judge(s, times[s.rel()], o))
+			v.put(s.rel(), judge(s, times[s.rel()], glance, o))
 		}
 		step()
 	})
@@ -47,9 +49,17 @@ func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Opti
 		return err
 	}
 	d.opened, d.hashes, d.looks = true, make(map[string]string, len(samples)), make(map[string]*Look, len(samples))
+	glanced := 0
 	for i := range samples {
 		rel := samples[i].rel()
-		d.hashes[rel], d.looks[rel] = v.byRel[rel].Hash, v.byRel[rel].Look
+		w := v.byRel[rel]
+		d.hashes[rel], d.looks[rel] = w.Hash, w.Look
+		if w.Error == "" && w.Look == nil {
+			glanced++
+		}
+	}
+	if glanced > 0 {
+		d.undecoded(glanced, "since none can be kept (--cache-mb 0)")
 	}
 	if err := d.leaveOutBad(v, o.AllowBad); err != nil {
 		return err
@@ -57,12 +67,28 @@ func (d *Dataset) check(ctx context.Context, src source, entries []entry, o Opti
 	return d.findAlike(ctx, o.Threads)
 }
 
-func judge(s *Sample, time int64, o Options) verdict {
+// glances reports whether files that look whole are not decoded. Near copies, which
+// only pixels tell, decide what stays together in a split and what of training is dropped.
+func (d *Dataset) glances(o Options) bool {
+	given := len(d.Valid)+len(d.Test) > 0 && o.Folds == 0
+	return o.Glance && !o.CheckAll && given && o.Leaks != "drop"
+}
+
+// undecoded says what is not known of pictures that will be decoded when they are used.
+func (d *Dataset) undecoded(n int, why string) {
+	d.Findings = append(d.Findings, Finding{Kind: "unchecked", Text: fmt.Sprintf("%s not decoded beforehand, %s: damaged ones are left out when they are met, near copies and odd pictures are not looked for (graft check does)",
+		count(n, "picture is", "pictures are"), why)})
+}
+
+func judge(s *Sample, time int64, glance bool, o Options) verdict {
 	w := verdict{Size: s.Size, Time: time}
 	data, err := s.Read()
 	if err == nil {
 		sum := sha256.Sum256(data)
 		w.Hash = hex.EncodeToString(sum[:])
+		if glance && looksWhole(data, o.Decode) {
+			return w
+		}
 		p, e := decode(data, o.Decode)
 		if err = e; err == nil {
 			w.Look = lookAt(data, p.picture())
@@ -129,7 +155,7 @@ type verdict struct {
 	Size  int64  `json:"size"`
 	Time  int64  `json:"time"`
 	Hash  string `json:"hash"`
-	Look  *Look  `json:"look"`
+	Look  *Look  `json:"look"` // nil where the file was not decoded
 	Error string `json:"-"`
 }
 
@@ -179,7 +205,7 @@ func (v *verdicts) save(samples []Sample) {
 	good := make(map[string]verdict, len(samples))
 	for i := range samples {
 		rel := samples[i].rel()
-		if w, ok := v.byRel[rel]; ok && w.Error == "" {
+		if w, ok := v.byRel[rel]; ok && w.Error == "" && w.Look != nil {
 			good[rel] = w
 		}
 	}

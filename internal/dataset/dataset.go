@@ -27,6 +27,7 @@ type Options struct {
 	AllowBad   bool // accept classes of which more than a tenth is unreadable
 	Check      bool // open every file, up to CheckLimit of them, and look for copies, up to CopyLimit
 	CheckAll   bool // with Check: open every file, however many
+	Glance     bool // with Check: decode no file that looks whole, unless more than notes depends on it; for who keeps no pictures
 	Evaluate   bool // nothing is to be trained: test pictures alone, or one class, will do
 	Decode     DecodeOptions
 	Threads    int    // for checking; 0 is one a processor
@@ -123,10 +124,10 @@ type Dataset struct {
 	Copies []Copies
 
 	hashes map[string]string // of contents, by rel: of all files, or of those that have a copy
-	looks  map[string]*Look  // by rel, of all files that were opened
+	looks  map[string]*Look  // by rel, of all files that were decoded
 	groups map[string]string // by rel, as a list names them
 	alike  map[string]int    // by rel, of pictures that show the same: the number of their set
-	opened bool              // every file was
+	opened bool              // every file was, if not decoded
 }
 
 // A Split names a part of a dataset.

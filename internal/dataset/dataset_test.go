@@ -508,3 +508,62 @@ func FuzzZip(f *testing.F) {
 		}
 	})
 }
+
+// TestGlance: where nothing depends on pixels and none are kept, a file that looks whole
+// is not decoded, and what its bytes tell is found all the same.
+func TestGlance(t *testing.T) {
+	whole := string(picture(t, 1))
+	damaged := whole[:60] + "?" + whole[61:]
+	files := map[string]string{
+		"train/a/cut.png": whole[:len(whole)-4], "train/a/damaged.png": damaged, "train/a/leak.png": "=1", "test/a/1.png": "=1", "train/a/2.png": "",
+		"train/b/text.png": "not a picture", "train/b/1.png": "", "train/b/2.png": "", "test/b/1.png": "",
+	}
+	given := tree(t, files)
+	flat := tree(t, map[string]string{"a/1.png": "", "a/2.png": "", "a/damaged.png": damaged, "b/1.png": "", "b/2.png": ""})
+	glance := Options{Check: true, Glance: true, AllowBad: true}
+	for name, c := range map[string]struct {
+		root  string
+		set   func(*Options)
+		train []string
+		kinds string
+	}{
+		"glance":        {given, func(o *Options) {}, []string{"train/a/2.png", "train/a/damaged.png", "train/a/leak.png", "train/b/1.png", "train/b/2.png"}, "leak unchecked unreadable"},
+		"check":         {given, func(o *Options) { o.Glance = false }, []string{"train/a/2.png", "train/a/leak.png", "train/b/1.png", "train/b/2.png"}, "leak unreadable"},
+		"all":           {given, func(o *Options) { o.CheckAll = true }, []string{"train/a/2.png", "train/a/leak.png", "train/b/1.png", "train/b/2.png"}, "leak unreadable"},
+		"drop":          {given, func(o *Options) { o.Leaks, o.Evaluate = "drop", true }, []string{"train/a/2.png", "train/b/1.png", "train/b/2.png"}, "leak unreadable"},
+		"split to draw": {flat, func(o *Options) { o.ValidSplit = 0.5 }, nil, "unreadable"},
+		"folds":         {given, func(o *Options) { o.Folds, o.Fold, o.Evaluate = 2, 1, true }, nil, "test-aside unreadable"},
+	} {
+		o := glance
+		c.set(&o)
+		d := mustOpen(t, c.root, o)
+		if got := rels(d.Train); c.train != nil && !slices.Equal(got, c.train) {
+			t.Errorf("%s: training has %v, want %v", name, got, c.train)
+		}
+		if got := strings.Join(kinds(d), " "); got != c.kinds {
+			t.Errorf("%s: findings %q, want %q: %v", name, got, c.kinds, d.Findings)
+		}
+	}
+	if _, err := open(t, given, Options{Check: true, Glance: true}); err == nil || !strings.Contains(err.Error(), "--allow-bad") {
+		t.Errorf("half a class unreadable: error %v", err)
+	}
+}
+
+// TestGlanceLeavesNoVerdict: what was only glanced at is decoded by the next who asks,
+// and what was decoded is not forgotten.
+func TestGlanceLeavesNoVerdict(t *testing.T) {
+	root := tree(t, map[string]string{"train/a/1.png": "", "train/b/1.png": "", "test/a/1.png": "", "test/b/1.png": ""})
+	t.Setenv("GRAFT_CACHE", t.TempDir())
+	for i, want := range []struct {
+		glance  bool
+		decoded bool
+	}{{true, false}, {false, true}, {true, true}} {
+		d, err := Open(t.Context(), root, Options{Check: true, Glance: want.glance})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Look(&d.Train[0]) != nil; got != want.decoded {
+			t.Errorf("opened for the %d. time: decoded %v, want %v", i+1, got, want.decoded)
+		}
+	}
+}

@@ -53,17 +53,18 @@ var ErrNotPicture = errors.New("not a picture in a format that is read (JPEG, PN
 type format struct {
 	name   string
 	magic  []string // ? stands for any byte
+	end    string   // the last bytes of a whole file, "" where nothing marks its end
 	header func(io.Reader) (image.Config, error)
 	decode func(data []byte, shrink int) (image.Image, error)
 }
 
 var formats = []format{
-	{"jpeg", []string{"\xff\xd8\xff"}, jpeg.DecodeConfig, decodeJPEG},
-	{"png", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, with(png.Decode)},
-	{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, with(gif.Decode)},
-	{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, with(webp.Decode)},
-	{"bmp", []string{"BM"}, bmp.DecodeConfig, with(bmp.Decode)},
-	{"tiff", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, with(tiff.Decode)},
+	{"jpeg", []string{"\xff\xd8\xff"}, "\xff\xd9", jpeg.DecodeConfig, decodeJPEG},
+	{"png", []string{"\x89PNG\r\n\x1a\n"}, "IEND\xaeB`\x82", png.DecodeConfig, with(png.Decode)},
+	{"gif", []string{"GIF87a", "GIF89a"}, ";", gif.DecodeConfig, with(gif.Decode)},
+	{"webp", []string{"RIFF????WEBP"}, "", webp.DecodeConfig, with(webp.Decode)},
+	{"bmp", []string{"BM"}, "", bmp.DecodeConfig, with(bmp.Decode)},
+	{"tiff", []string{"II*\x00", "MM\x00*"}, "", tiff.DecodeConfig, with(tiff.Decode)},
 }
 
 func sniff(data []byte) (*format, error) {
@@ -119,6 +120,31 @@ func DecodeHeader(data []byte) (name string, w, h int, err error) {
 	return f.name, c.Width, c.Height, nil
 }
 
+// header is DecodeHeader within the limit of pixels.
+func (o DecodeOptions) header(data []byte) (name string, w, h int, err error) {
+	if name, w, h, err = DecodeHeader(data); err != nil {
+		return name, w, h, err
+	}
+	limit := o.MaxPixels
+	if limit <= 0 {
+		limit = DefaultMaxPixels
+	}
+	if w > limit/h {
+		err = fmt.Errorf("a picture of %dx%d pixels is above the limit of %d (--max-pixels)", w, h, limit)
+	}
+	return name, w, h, err
+}
+
+// looksWhole reports whether a file begins and ends as a picture does. Of one that does not,
+// decoding says what is wrong, if anything.
+func looksWhole(data []byte, o DecodeOptions) bool {
+	if _, _, _, err := o.header(data); err != nil {
+		return false
+	}
+	f, _ := sniff(data)
+	return f.end != "" && bytes.HasSuffix(data, []byte(f.end))
+}
+
 // Decode reads a picture as Pillow's convert('RGB') does: 8 bits a channel,
 // upright by its EXIF orientation unless that is ignored, alpha dropped,
 // palettes looked up, the upper 8 of 16 bits, grey in all three channels.
@@ -139,16 +165,9 @@ type decoded struct {
 }
 
 func decode(data []byte, o DecodeOptions) (d *decoded, err error) {
-	name, w, h, err := DecodeHeader(data)
+	name, w, h, err := o.header(data)
 	if err != nil {
 		return nil, err
-	}
-	limit := o.MaxPixels
-	if limit <= 0 {
-		limit = DefaultMaxPixels
-	}
-	if w > limit/h {
-		return nil, fmt.Errorf("a picture of %dx%d pixels is above the limit of %d (--max-pixels)", w, h, limit)
 	}
 	f, _ := sniff(data)
 	defer caught(&err)
