@@ -8,7 +8,8 @@ Installs PyTorch into the cache folder (GRAFT_PEER_CACHE, default ~/.cache/graft
 the ratios. torch.compile is tried where a C++ compiler is at hand. PyTorch has a process a cell, as a job has; in training it is measured
 once more with an allocator told to give no memory back to the system, which nobody's script does by itself: the table's last columns.
 Columns: avx2 holds both to AVX2 in fp32, avx512 is fp32 with all the processor has, bf16 is graft's fastest precision over PyTorch's
-autocast. Finished cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts
+autocast. A configuration in which PyTorch's process dies is recorded with its last words, and the others are chosen among; --redo tries it
+again. Finished cells are kept by commit and processor in results.json of the cache and not measured again without --redo. --write puts
 table and chart into docs/.
 """
 import argparse
@@ -20,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -68,28 +70,42 @@ def python():
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "2000000000"}
 
 
+class Crashed(Exception):
+    """PyTorch's process died: its status and the last line of its standard error."""
+
+
 class Torch:
-    """A process that holds one network, under one column's environment; it ends with its with-statement."""
+    """A process that holds one network, under one column's environment; it ends with its with-statement. Its death is Crashed."""
 
     def __init__(self, column, model, mode, layout, batch, threads, env={}):
         precision = "bf16" if column == "bf16" else "fp32"
+        self.said = tempfile.TemporaryFile("w+", errors="replace")
         self.p = subprocess.Popen([python(), str(HERE / "torch_worker.py"), model, mode, layout, str(batch), str(threads), precision],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
                                   # a cache a column: the compiler's takes code for one instruction set to be for another
                                   env={"TORCHINDUCTOR_CACHE_DIR": str(CACHE / "compiled" / column), **os.environ, **COLUMNS[column], **env})
-        self.p.stdout.readline()  # that it is ready: what it compiles would slow graft down
+        self.line()  # that it is ready: what it compiles would slow graft down
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.p.stdin.close()
-        self.p.wait()
+        self.p.communicate()  # closes its input, which ends it
+
+    def line(self):
+        if line := self.p.stdout.readline():
+            return line
+        status = self.p.wait()
+        self.said.seek(0)
+        raise Crashed(": ".join([f"status {status}", *self.said.read().strip().splitlines()[-1:]]))
 
     def img_s(self, seconds):
-        self.p.stdin.write(f"{seconds}\n")
-        self.p.stdin.flush()
-        return json.loads(self.p.stdout.readline())["img_s"]
+        try:
+            self.p.stdin.write(f"{seconds}\n")
+            self.p.stdin.flush()
+        except BrokenPipeError:
+            pass  # the line that does not come says why
+        return json.loads(self.line())["img_s"]
 
 
 def torch_img_s(*cell, seconds, env={}):
@@ -110,18 +126,27 @@ def graft(exe, column, model, mode, batch, threads, seconds):
 
 
 def best_layout(machine, column, model, mode, batch, o):
-    """PyTorch's fastest configuration of a cell, found once a machine and kept in layouts.json of the cache."""
+    """PyTorch's fastest configuration of a cell, found once a machine and kept in layouts.json of the cache, where one that failed
+    has its last words in place of its speed. Crashed if all did."""
     store = CACHE / "layouts.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     speed = kept.setdefault(f"{machine} {column}/{model}/{mode}/{batch}", {})
-    contiguous = [s["contiguous"] / s["channels_last"] for cell, s in kept.items() if f"/{model}/{mode}/" in cell and {"contiguous", "channels_last"} <= s.keys()]
+    ran = lambda s: {layout: x for layout, x in s.items() if not isinstance(x, str)}
+    others = [ran(s) for cell, s in kept.items() if f"/{model}/{mode}/" in cell]
+    contiguous = [s["contiguous"] / s["channels_last"] for s in others if {"contiguous", "channels_last"} <= s.keys()]
     for layout in LAYOUTS:
         if layout == "contiguous" and contiguous and max(contiguous) < 0.75:
             continue  # far behind in another cell of the network
-        if layout not in speed:
-            speed[layout] = torch_img_s(column, model, mode, layout, batch, o.threads, seconds=2)
+        if layout not in speed or o.redo and isinstance(speed[layout], str):
+            try:
+                speed[layout] = torch_img_s(column, model, mode, layout, batch, o.threads, seconds=2)
+            except Crashed as e:
+                speed[layout] = str(e)
+                print(f"  PyTorch, {layout}: {e}", file=sys.stderr)
             store.write_text(json.dumps(kept, indent=1))
-    return max(speed, key=speed.get)
+    if not ran(speed):
+        raise Crashed("; ".join(f"{layout}: {e}" for layout, e in speed.items()))
+    return max(ran(speed), key=speed.get)
 
 
 def measure(exe, machine, column, model, mode, batch, o):
@@ -140,6 +165,14 @@ def measure(exe, machine, column, model, mode, batch, o):
     return found
 
 
+def measured(*cell):
+    """measure's result, or why PyTorch has none."""
+    try:
+        return measure(*cell)
+    except Crashed as e:
+        return {"failed": str(e)}
+
+
 def ratios(cell):
     return [x / y for x, y in zip(cell["graft"], cell["torch"])]
 
@@ -150,6 +183,9 @@ def row(name, cell):
     want = target(column, model, mode, int(batch))
     if cell.get("unsupported"):
         return f"| {column} | {model} | {mode}, batch {batch} | not supported by this graft | | {want:.1f} | | | |"
+    if "failed" in cell:
+        said = cell["failed"].replace("|", "\\|")
+        return f"| {column} | {model} | {mode}, batch {batch} | | PyTorch fails ({said}) | {want:.1f} | | | |"
     r, med = ratios(cell), statistics.median
     bold = "**" if med(r) >= want else ""
     kept = f"{cell['kept']:.1f} | {med(cell['graft']) / cell['kept']:.2f}" if "kept" in cell else "|"
@@ -222,9 +258,12 @@ def main():
             continue
         if o.layouts or name not in done or o.redo:
             if o.layouts:
-                print(name, best_layout(machine, column, model, mode, batch, o), flush=True)
+                try:
+                    print(name, best_layout(machine, column, model, mode, batch, o), flush=True)
+                except Crashed as e:
+                    print(name, e, flush=True)
                 continue
-            done[name] = measure(exe, machine, column, model, mode, batch, o)
+            done[name] = measured(exe, machine, column, model, mode, batch, o)
             CACHE.mkdir(parents=True, exist_ok=True)
             store.write_text(json.dumps(kept, indent=1))
         print(row(name, done[name]), flush=True)
