@@ -91,7 +91,9 @@ func judge(s *Sample, time int64, glance bool, o Options) verdict {
 		}
 		p, e := decode(data, o.Decode)
 		if err = e; err == nil {
-			w.Look = lookAt(data, p.picture())
+			pic := p.picture()
+			w.Look = lookAt(data, pic)
+			release(pic)
 			o.Cache.put(s.Path, o.Decode, p)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"strings"
+	"sync"
 
 	"graft/internal/transform"
 
@@ -190,6 +191,21 @@ func (d *decoded) picture() *transform.Picture {
 	return upright(fromImage(d.img, d.studio), d.orientation)
 }
 
+// spent are the pixels of released pictures. Fresh ones, more than all else that a picture
+// needs, are cleared first and keep the collector busy.
+var spent sync.Pool // of *[]uint8
+
+// blank is a picture to be drawn all over.
+func blank(w, h int) *transform.Picture {
+	if pix, _ := spent.Get().(*[]uint8); pix != nil && cap(*pix) >= 3*w*h {
+		return &transform.Picture{W: w, H: h, Pix: (*pix)[:3*w*h]}
+	}
+	return transform.New(w, h)
+}
+
+// release gives a picture's pixels to another; nobody may read it any more.
+func release(p *transform.Picture) { spent.Put(&p.Pix) }
+
 // bytes is the memory that a decoded picture takes.
 func (d *decoded) bytes() int {
 	switch m := d.img.(type) {
@@ -225,7 +241,7 @@ func FromImage(img image.Image) *transform.Picture { return fromImage(img, false
 
 func fromImage(img image.Image, studio bool) *transform.Picture {
 	b := img.Bounds()
-	p := transform.New(b.Dx(), b.Dy())
+	p := blank(b.Dx(), b.Dy())
 	switch m := img.(type) {
 	case *image.YCbCr:
 		fromYCbCr(p, m, studio)

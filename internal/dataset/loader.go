@@ -232,6 +232,7 @@ func (l *Loader) make(s *slot, at, epoch int) error {
 		p.Normalize(x, l.o.Augmentation.Apply(*p, pic, random))
 		l.o.Augmentation.EraseFrom(x, p.Crop, random)
 	}
+	release(pic)
 	s.batch.Labels[at] = int32(sample.Class)
 	return nil
 }
