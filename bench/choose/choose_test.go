@@ -53,7 +53,7 @@ func TestCriterion(t *testing.T) {
 	}{
 		{0, []float64{.865, .865}, "rate 0.006"}, {0, []float64{.88, .8599}, "before"}, {0, []float64{.864, .865}, "before"},
 		{0, []float64{.87, .86}, "rate 0.006"}, {0, []float64{.8, .8}, "before"},
-		{1, []float64{.89, .8599, .86, .86}, "rate 0.006"}, {1, []float64{.89, .8599, .86, .8599}, "before"},
+		{1, []float64{.89, .8599, .86}, "rate 0.006"}, {1, []float64{.89, .8599, .8599}, "before"},
 	} {
 		r := rounds[c.round]
 		rows := append(equal(r, "before", .86), measured(r, "rate 0.006", c.deals...)...)

@@ -11,7 +11,7 @@
 //
 // The criterion: the mean accuracy over all outer folds of a round. A candidate replaces the recipe as it
 // was before the round only if its mean is at least 0.5 points better and it is worse in no deal (first
-// round, two deals) or in at most one (second round, four deals). Of those that do the best mean wins; a tie
+// round, two deals) or in at most one (second round). Of those that do the best mean wins; a tie
 // goes to the one that is cheaper to train.
 //
 // The candidates of a round: the recipe before; each change alone; then, of the changes whose mean alone was at
@@ -20,10 +20,11 @@
 //
 // The first round began with before.toml and had deals 0 and 1. Crops of at least a fifth and a half of a
 // picture were left out for want of time, before a result of either. The second begins with the first's winner,
-// 8 epochs, and has deals 2 to 5, which had no part in making it that: its changes are a higher rate, more epochs,
+// 8 epochs, and was to have deals 2 to 5, which had no part in making it that: its changes are a higher rate, more epochs,
 // crops of at least a fifth and a half, layer decay on either side, mixup, and smaller batches.
 // Where time runs out before the changes together are through, these are left out whole; where it runs out before
 // each change alone is, the deals that are not through, and of two deals a candidate may be worse in none.
+// So it went: deal 5 was not through in time, and is left out.
 //
 // It knows graft's command line and its --json, nothing inside.
 package main

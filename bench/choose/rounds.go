@@ -38,7 +38,7 @@ var rounds = []round{
 		{Name: "output layer 40 epochs", Edits: []string{"\nepochs = 20", "\nepochs = 40"}, Cost: 1},
 		{Name: "no moving average", Edits: []string{"\nema = 0.99", "\nema = 0"}},
 	}},
-	{Index: 1, Deals: []uint64{2, 3, 4, 5}, Worse: 1, Before: candidate{eightEpochs}, Changes: []change{
+	{Index: 1, Deals: []uint64{2, 3, 4}, Worse: 1, Before: candidate{eightEpochs}, Changes: []change{
 		{Name: "rate 0.006", Edits: []string{"\nlr = 0.004", "\nlr = 0.006"}},
 		{Name: "12 epochs", Edits: []string{"\nepochs = 8 ", "\nepochs = 12 "}, Cost: 4},
 		{Name: "crops from .2", Edits: []string{"crop=0.35", "crop=0.2"}},
