@@ -64,8 +64,8 @@ func (t *training) paramGrad(i int) {
 func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 	task := t.weightGrad(f, dy)
 	_, w := t.window(f)
-	if f.Op == graph.Conv && t.winograd(task.in, dy, w) {
-		t.emitTiledGrad(task)
+	if tiles := t.winograd(task.in, dy, w, false); f.Op == graph.Conv && tiles != nil {
+		t.emitTiledGrad(task, tiles)
 	} else {
 		if dy.value == 2 {
 			t.roundGrad(task)

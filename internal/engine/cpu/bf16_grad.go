@@ -121,11 +121,12 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 // pairTiles writes the planes of pairs of tiles in rows [r0, r1) of channels [c0, c1) of
 // the input.
 func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer, plane int) {
+	f := t.form
 	at := func(table []uintptr, sample, row, col int) {
-		t.in.window(table, sample, row*winoTile-1, col*winoTile-1, winoTile+2, c0*t.in.value, t.zeros)
+		t.in.window(table, sample, row*f.step-f.edge, col*f.step-f.edge, f.read, c0*t.in.value, t.zeros)
 	}
-	t.eachPair(r0, r1, w.tileIn[:], at, func(table unsafe.Pointer) {
-		t.set.BF16.WinoInputPairs(v, plane, table, c1-c0, unsafe.Pointer(&w.wino[0]))
+	t.eachPair(r0, r1, w.tileIn[:4*f.read*f.read], at, func(table unsafe.Pointer) {
+		f.inputPairs(v, plane, table, c1-c0, unsafe.Pointer(&w.wino[0]))
 		v = unsafe.Add(v, (c1-c0)*4)
 	})
 }
@@ -134,11 +135,12 @@ func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer
 func (t *winoGradTask) pairGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
 	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
+	side := t.form.write
 	at := func(table []uintptr, sample, row, col int) {
-		t.dy.window(table, sample, row*winoTile, col*winoTile, winoTile, first, t.zeros)
+		t.dy.window(table, sample, row*side, col*side, side, first, t.zeros)
 	}
-	t.eachPair(r0, r1, w.tileOut[:], at, func(table unsafe.Pointer) {
-		t.set.BF16.WinoGradOutputPairs(y, plane, table, channels, unsafe.Pointer(&w.wino[0]))
+	t.eachPair(r0, r1, w.tileOut[:4*side*side], at, func(table unsafe.Pointer) {
+		t.form.gradOutputPairs(y, plane, table, channels, unsafe.Pointer(&w.wino[0]))
 		y = unsafe.Add(y, channels*4)
 	})
 }

@@ -185,9 +185,9 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	case *depthwiseBackTask:
 		return fmt.Sprintf("depthwise %dx%d gradients together %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *winogradTask:
-		return "winograd F(4x4) " + tile + bf16(t.in), true
+		return t.form.name() + " " + tile + bf16(t.in), true
 	case *winoGradTask:
-		return "winograd F(4x4) outer products " + net.set.Name + bf16(t.in), true
+		return t.form.name() + " outer products " + net.set.Name + bf16(t.in), true
 	case *squareGradTask:
 		return net.directName(g, node) + " outer products in squares " + net.set.Name, true
 	case *weightGradTask:

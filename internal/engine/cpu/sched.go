@@ -40,9 +40,9 @@ type worker struct {
 	chunk   []float32       // of a gradient that is written aside
 	planes  []float32       // of a block of Winograd's tiles
 	wino    []float32       // the transforms' own
-	tileIn  [4 * 36]uintptr // of a tile or a pair, and of the next
-	tileOut [4 * 16]uintptr
-	tileAdd [16]uintptr
+	tileIn  [4 * 81]uintptr // of a tile or a pair, and of the next
+	tileOut [2 * 64]uintptr
+	tileAdd [64]uintptr
 }
 
 // A pool keeps workers waiting between tasks. The caller of do is one of them.

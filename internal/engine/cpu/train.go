@@ -190,7 +190,8 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 			c.stats = t.p.newPartials(moments, c.out, chunk, t.net.batch)
 		}
 	}
-	if !t.winograd(c.in, c.out, w) {
+	tiles := t.winograd(c.in, c.out, w, flip)
+	if tiles == nil {
 		if c.in.value == 2 {
 			t.pack = append(t.pack, t.halve(c, w.Kernel))
 		}
@@ -202,7 +203,7 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 		return
 	}
 	u := t.p.whole("transformed weights", c.panels*winoPoints*c.tapBytes, t.net.batch)
-	tiled, pack := t.tiled(c, u, flip, moments != "")
+	tiled, pack := t.tiled(c, tiles, u, flip, moments != "")
 	keep(tiled.grid.chunk(c.out))
 	tiled.stats = c.stats
 	t.p.emit(pack, u)

@@ -4,35 +4,25 @@ import (
 	"unsafe"
 
 	"graft/internal/engine/cpu/kernel"
-	"graft/internal/graph"
 )
 
 // Winograd's minimal filtering, F(4x4, 3x3) of Lavin and Gray 2015: a 3x3
 // convolution of stride 1 in a quarter of the multiplications. Tiles of 4x4
 // output pixels read 6x6 input pixels; both and the weights are transformed to
 // 36 values a channel, and each of the 36 is a matrix product of its own, over
-// channels. See docs/performance.md for where it wins.
+// channels. See docs/performance.md for where it wins, and winograd_form.go for
+// the forms that there are.
 
-const (
-	winoTile   = 4
-	winoPoints = 36 // values of a transformed tile
-	winoLeast  = 16 // channels, in and out, below which the transforms cost more than they save
-)
+const winoLeast = 16 // channels, in and out, below which the transforms cost more than they save
 
 // winoPad stands behind each plane of a block, so that the planes of a tile do
 // not all fall into the same lines of the cache.
 const winoPad = 3 * line
 
-// winograd reports whether a convolution between in and out runs by tiles.
-func (l *lowering) winograd(in, out *tensor, w graph.Window) bool {
-	tiles := ((out.h + winoTile - 1) / winoTile) * ((out.w + winoTile - 1) / winoTile)
-	return l.set.Winograd && !l.net.direct && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1 && w.Groups == 1 &&
-		2*winoPoints*tiles <= 9*out.pixels() && in.cp >= winoLeast && out.cp >= winoLeast && in.c == in.cp
-}
-
 // tiling cuts a tensor's pixels into tiles, and rows of tiles over the batch into
 // blocks whose pixels follow one another.
 type tiling struct {
+	tile       int // pixels of its side
 	rows, cols int // tiles of a sample
 	block      int // rows of tiles in a block: a part of a sample's, or whole samples'
 }
@@ -40,11 +30,11 @@ type tiling struct {
 // newTiling chooses blocks of enough tiles to pay for reading the transformed
 // weights, and of few enough for their planes to stay in the cache. all says
 // that every block but the last has the same number of pixels.
-func newTiling(t *tensor, channels int, all bool) tiling {
-	g := tiling{rows: (t.h + winoTile - 1) / winoTile, cols: (t.w + winoTile - 1) / winoTile}
+func newTiling(t *tensor, tile, channels int, all bool) tiling {
+	g := tiling{tile: tile, rows: tilesOf(t.h, tile), cols: tilesOf(t.w, tile)}
 	want := max(24, min(channels/4, 96))
 	for d := 1; d < g.rows; d++ {
-		if g.rows%d == 0 && d*g.cols*10 >= want*7 && (t.h%winoTile == 0 || !all) {
+		if g.rows%d == 0 && d*g.cols*10 >= want*7 && (t.h%tile == 0 || !all) {
 			g.block = d
 			return g
 		}
@@ -52,6 +42,9 @@ func newTiling(t *tensor, channels int, all bool) tiling {
 	g.block = g.rows * max(1, (want+g.rows*g.cols/2)/(g.rows*g.cols))
 	return g
 }
+
+// tilesOf is how many tiles cover n pixels.
+func tilesOf(n, tile int) int { return (n + tile - 1) / tile }
 
 func (g *tiling) blocks(n int) int { return (n*g.rows + g.block - 1) / g.block }
 
@@ -61,7 +54,7 @@ func (g *tiling) tiles() int { return g.block * g.cols }
 // chunk is the pixels of a block.
 func (g *tiling) chunk(t *tensor) int {
 	if g.block < g.rows {
-		return g.block * winoTile * t.w
+		return g.block * g.tile * t.w
 	}
 	return g.block / g.rows * t.pixels()
 }
@@ -69,7 +62,7 @@ func (g *tiling) chunk(t *tensor) int {
 // span is the pixels, counted over the batch, of the tile rows [r0, r1).
 func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
 	at := func(r int) int {
-		return r/g.rows*t.pixels() + min(r%g.rows*winoTile, t.h)*t.w
+		return r/g.rows*t.pixels() + min(r%g.rows*g.tile, t.h)*t.w
 	}
 	return at(r0), at(r1)
 }
@@ -77,6 +70,7 @@ func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
 // A winogradTask is a gatherTask of a 3x3 window by tiles.
 type winogradTask struct {
 	gatherTask
+	form     *form
 	grid     tiling
 	u        *tensor     // transformed weights: [panel][36][k, rounded up][NR], or half as many rows of pairs
 	products *kernel.Set // of transformed values, with float32 for sums
@@ -101,7 +95,7 @@ func (t *winogradTask) planes() (in, out int) {
 // scratchFloats is what a worker needs.
 func (t *winogradTask) scratchFloats() int {
 	in, out := t.planes()
-	return (winoPoints*(in+out) + t.out.cp*4 + line) / 4
+	return (len(t.form.points)*(in+out) + t.out.cp*4 + line) / 4
 }
 
 func (t *winogradTask) run(w *worker, item, n int) {
@@ -112,10 +106,11 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	r1 := min(r0+t.grid.block, n*t.grid.rows)
 	inPlane, outPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
-	m := unsafe.Add(v, winoPoints*inPlane)
-	transformTiles(t.set, w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.zeros)
+	points := len(t.form.points)
+	m := unsafe.Add(v, points*inPlane)
+	t.form.transform(w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.zeros)
 	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
-	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, winoPoints*outPlane))
+	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, points*outPlane))
 	m0, m1 := t.grid.span(t.out, r0, r1)
 	t.activate(m0, m1, p0, p1)
 	if t.stats != nil {
@@ -123,37 +118,37 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	}
 }
 
-// transformTiles writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of in.
-func transformTiles(set *kernel.Set, w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
+// transform writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of in.
+func (f *form) transform(w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
 	at := v
-	g.tour(w.tileIn[:2*36], r0, r1, func(table []uintptr, sample, top, left int) {
-		in.window(table, sample, top-1, left-1, winoTile+2, c0*in.value, zeros)
+	g.tour(w.tileIn[:2*f.read*f.read], r0, r1, func(table []uintptr, sample, row, col int) {
+		in.window(table, sample, row*f.step-f.edge, col*f.step-f.edge, f.read, c0*in.value, zeros)
 	}, func() {
-		set.WinoInput(at, plane, unsafe.Pointer(&w.tileIn[0]), c1-c0, unsafe.Pointer(&w.wino[0]))
+		f.input(at, plane, unsafe.Pointer(&w.tileIn[0]), c1-c0, unsafe.Pointer(&w.wino[0]))
 		at = unsafe.Add(at, (c1-c0)*in.value)
 	})
 }
 
 // tour visits the tiles of rows [r0, r1) with a table of their pixels, whose second
 // half is the next tile's: the kernels fetch that into the cache meanwhile.
-func (g *tiling) tour(table []uintptr, r0, r1 int, fill func(table []uintptr, sample, top, left int), visit func()) {
+func (g *tiling) tour(table []uintptr, r0, r1 int, fill func(table []uintptr, sample, row, col int), visit func()) {
 	half := len(table) / 2
 	here, next := table[:half], table[half:]
-	fill(next, r0/g.rows, r0%g.rows*winoTile, 0)
+	fill(next, r0/g.rows, r0%g.rows, 0)
 	for r := r0; r < r1; r++ {
 		for c := range g.cols {
 			copy(here, next)
 			if c+1 < g.cols {
-				fill(next, r/g.rows, r%g.rows*winoTile, (c+1)*winoTile)
+				fill(next, r/g.rows, r%g.rows, c+1)
 			} else if r+1 < r1 {
-				fill(next, (r+1)/g.rows, (r+1)%g.rows*winoTile, 0)
+				fill(next, (r+1)/g.rows, (r+1)%g.rows, 0)
 			}
 			visit()
 		}
 	}
 }
 
-// multiply is the 36 matrix products of a block.
+// multiply is the matrix products of a block, one for each plane.
 func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, m unsafe.Pointer, outPlane int) {
 	set, value := t.products, t.in.value
 	nr := set.NR
@@ -162,8 +157,8 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	a.Lo, a.Hi = -inf, inf
 	width := (p1 - p0) * nr * 4
 	tap := t.in.cp * nr * value
-	for xi := range winoPoints {
-		from, to := uintptr(v)+uintptr(xi*inPlane), uintptr(m)+uintptr(xi*outPlane)
+	for _, p := range t.form.points {
+		from, to := uintptr(v)+uintptr(p.plane*inPlane), uintptr(m)+uintptr(p.plane*outPlane)
 		at, variant := 0, 0
 		for i := 0; i < tiles; {
 			for set.Rows[variant] > tiles-i {
@@ -178,7 +173,7 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 			at++
 		}
 		for j := p0; j < p1; j++ {
-			a.B = unsafe.Add(t.u.base, (j*winoPoints+xi)*tap)
+			a.B = unsafe.Add(t.u.base, (j*winoPoints+p.weight)*tap)
 			a.OutOff = (j - p0) * nr * 4
 			a.Width = min(nr, t.out.cp-j*nr)
 			w.multiply(set, tiles)
@@ -199,14 +194,14 @@ func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, pla
 	if t.add != nil {
 		add = unsafe.Pointer(&w.tileAdd[0])
 	}
-	r, c := r0, 0
-	t.grid.tour(w.tileOut[:2*16], r0, r1, func(table []uintptr, sample, top, left int) {
-		t.out.window(table, sample, top, left, winoTile, first, dump)
+	r, c, side := r0, 0, t.form.write
+	t.grid.tour(w.tileOut[:2*side*side], r0, r1, func(table []uintptr, sample, row, col int) {
+		t.out.window(table, sample, row*side, col*side, side, first, dump)
 	}, func() {
 		if t.add != nil {
-			t.add.window(w.tileAdd[:], r/t.grid.rows, r%t.grid.rows*winoTile, c*winoTile, winoTile, first, t.zeros)
+			t.add.window(w.tileAdd[:], r/t.grid.rows, r%t.grid.rows*side, c*side, side, first, t.zeros)
 		}
-		t.set.WinoOutput(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
+		t.form.output(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
 		m = unsafe.Add(m, width)
 		if c++; c == t.grid.cols {
 			r, c = r+1, 0
@@ -216,7 +211,7 @@ func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, pla
 
 // A winoWeightTask transforms packed weights.
 type winoWeightTask struct {
-	set      *kernel.Set
+	form     *form
 	src      unsafe.Pointer // panels of 9 taps
 	tapBytes int
 	panels   int
@@ -245,20 +240,20 @@ func (t *winoWeightTask) run(w *worker, item, _ int) {
 	if t.flip {
 		src, step = unsafe.Add(src, 8*t.tapBytes), -t.tapBytes
 	}
-	t.set.WinoWeight(unsafe.Add(t.u.base, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
+	t.form.weight(unsafe.Add(t.u.base, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
 }
 
 // tiled makes a winogradTask of t, with the task that transforms its weights to
 // u, of [panels][36] taps. stats says that the moments of its output will be kept.
-func (l *lowering) tiled(t *gatherTask, u *tensor, flip, stats bool) (*winogradTask, *winoWeightTask) {
+func (l *lowering) tiled(t *gatherTask, f *form, u *tensor, flip, stats bool) (*winogradTask, *winoWeightTask) {
 	products := t.set
 	if t.in.value == 2 {
 		products = paired(l.wide)
 	}
-	w := &winogradTask{gatherTask: *t, u: u, products: products, grid: newTiling(t.out, t.in.cp+t.out.cp, stats)}
+	w := &winogradTask{gatherTask: *t, form: f, u: u, products: products, grid: newTiling(t.out, f.write, t.in.cp+t.out.cp, stats)}
 	l.net.planeFloats = max(l.net.planeFloats, w.scratchFloats())
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())
 	l.net.zeroFloats = max(l.net.zeroFloats, t.in.cp, t.panels*t.set.NR)
-	return w, &winoWeightTask{set: t.set, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip, u: u}
+	return w, &winoWeightTask{form: f, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip, u: u}
 }

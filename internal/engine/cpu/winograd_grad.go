@@ -14,6 +14,7 @@ import (
 // memory, and it transforms them to the gradient itself.
 type winoGradTask struct {
 	set                   *kernel.Set
+	form                  *form
 	in, dy                *tensor
 	grid                  tiling
 	splits, groups, parts int
@@ -51,7 +52,7 @@ func (t *winoGradTask) rows(tiles int) int {
 
 func (t *winoGradTask) scratchFloats() int {
 	in, dy := t.planes()
-	bytes := winoPoints * (in + dy)
+	bytes := len(t.form.points) * (in + dy)
 	if t.u == nil {
 		bytes += winoPoints * t.part() * t.columns() * 4
 	}
@@ -74,11 +75,11 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 	b0, b1 := t.grid.blocks(n)*split/t.splits, t.grid.blocks(n)*(split+1)/t.splits
 	inPlane, dyPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
-	y := unsafe.Add(v, winoPoints*inPlane)
+	y := unsafe.Add(v, len(t.form.points)*inPlane)
 	row, width := t.set.NR*4, t.part()
 	var sums winoSums
 	if t.u == nil {
-		sums = winoSums{unsafe.Add(y, winoPoints*dyPlane), winoPoints * width * row, width * row}
+		sums = winoSums{unsafe.Add(y, len(t.form.points)*dyPlane), winoPoints * width * row, width * row}
 	} else {
 		sums = winoSums{unsafe.Add(t.u.base, (split*t.panels+p0)*t.panelBytes()+part*width*row), t.panelBytes(), t.kr * row}
 	}
@@ -94,7 +95,7 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 			t.pairTiles(w, c0, c1, r0, r1, v, inPlane)
 			t.pairGrad(w, r0, r1, p0, p1, y, dyPlane)
 		} else {
-			transformTiles(t.set, w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, t.zeros)
+			t.form.transform(w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, t.zeros)
 			t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
 		}
 		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, &sums, b > b0)
@@ -110,7 +111,7 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 func (t *winoGradTask) back(w *worker, panel, from, n int, sums unsafe.Pointer, point int) {
 	nr, tap := t.set.NR, t.kr*t.set.NR*4
 	to := unsafe.Add(t.grad, panel*9*tap+from)
-	t.set.WinoGradWeight(to, tap, sums, point, n, t.net.accumulate, unsafe.Pointer(&w.wino[0]))
+	t.form.gradWeight(to, tap, sums, point, n, t.net.accumulate, unsafe.Pointer(&w.wino[0]))
 	if spare := (panel+1)*nr - t.dy.cp; spare > 0 { // columns that no sum was stored for
 		for k := range 9 {
 			t.net.set.ZeroRows(unsafe.Add(to, k*tap+(nr-spare)*4), nr*4, n/nr, spare)
@@ -122,37 +123,39 @@ func (t *winoGradTask) back(w *worker, panel, from, n int, sums unsafe.Pointer, 
 func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
 	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
-	t.grid.tour(w.tileOut[:2*16], r0, r1, func(table []uintptr, sample, top, left int) {
-		t.dy.window(table, sample, top, left, winoTile, first, t.zeros)
+	side := t.form.write
+	t.grid.tour(w.tileOut[:2*side*side], r0, r1, func(table []uintptr, sample, row, col int) {
+		t.dy.window(table, sample, row*side, col*side, side, first, t.zeros)
 	}, func() {
-		t.set.WinoGradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
+		t.form.gradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
 		y = unsafe.Add(y, channels*4)
 	})
 }
 
-// multiply adds the 36 products of a block to the sums.
+// multiply adds the products of a block's planes to the sums.
 func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums *winoSums, add bool) {
 	nr := t.set.NR
 	a := &w.grad
 	rows := t.rows(tiles)
-	a.P, a.CStride, a.Acc = rows, nr*4, 0
-	if add {
-		a.Acc = 1
-	}
+	a.P, a.CStride = rows, nr*4
 	a.YStride = (min(p1*nr, t.dy.cp) - p0*nr) * 4
 	a.X = unsafe.Pointer(&w.rows[0])
-	for xi := range winoPoints {
-		from := uintptr(v) + uintptr(xi*inPlane)
+	for i, p := range t.form.points {
+		a.Acc = 1
+		if !add && (i == 0 || t.form.points[i-1].weight != p.weight) {
+			a.Acc = 0
+		}
+		from := uintptr(v) + uintptr(p.plane*inPlane)
 		for i := range rows {
 			w.rows[i] = from + uintptr(i*t.part()*4)
 		}
 		for k, chunk := range t.chunks {
 			a.XOff = t.starts[k] * 4
 			for j := p0; j < p1; j++ {
-				a.Y = unsafe.Add(y, xi*dyPlane+(j-p0)*nr*4)
+				a.Y = unsafe.Add(y, p.plane*dyPlane+(j-p0)*nr*4)
 				a.Next, a.NextStride = a.Y, 0
 				a.Width = min(nr, t.dy.cp-j*nr)
-				a.C = unsafe.Add(sums.at, (j-p0)*sums.panel+xi*sums.point+t.starts[k]*nr*4)
+				a.C = unsafe.Add(sums.at, (j-p0)*sums.panel+p.weight*sums.point+t.starts[k]*nr*4)
 				t.set.TileGrad[chunk](a)
 			}
 		}
@@ -179,8 +182,8 @@ func (t *winoGradMergeTask) run(w *worker, item, _ int) {
 }
 
 // emitTiledGrad adds a weight gradient by tiles.
-func (t *training) emitTiledGrad(direct *weightGradTask) {
-	task := &winoGradTask{set: direct.set, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, direct.in.cp+direct.dy.cp, false),
+func (t *training) emitTiledGrad(direct *weightGradTask, f *form) {
+	task := &winoGradTask{set: direct.set, form: f, in: direct.in, dy: direct.dy, grid: newTiling(direct.dy, f.write, direct.in.cp+direct.dy.cp, false),
 		pairs: direct.dy.value == 2, grad: direct.grad, kr: direct.kr, panels: direct.panels, chunks: direct.chunks, starts: direct.starts,
 		zeros: direct.zeros, net: t.net, parts: 1}
 	if task.pairs {

@@ -51,6 +51,10 @@ type BF16 struct {
 	WinoInputPairs      func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 	WinoGradOutputPairs func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
+	// The same of the transforms for stride 2.
+	WinoStridedInputPairs      func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	WinoStridedGradOutputPairs func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
 	// Peak is the Set's of this Tile's multiplications.
 	Peak      func(n int)
 	PeakFlops int

@@ -234,20 +234,26 @@ func TestWinoPairs(t *testing.T) {
 			name        string
 			one, paired transform
 			pixels      int
-		}{{"input", set.WinoInput, set.BF16.WinoInputPairs, 36}, {"output gradient", set.WinoGradOutput, set.BF16.WinoGradOutputPairs, 16}} {
+			planes      int
+		}{
+			{"input", set.WinoInput, set.BF16.WinoInputPairs, 36, 36},
+			{"output gradient", set.WinoGradOutput, set.BF16.WinoGradOutputPairs, 16, 36},
+			{"strided input", set.WinoStridedInput, set.BF16.WinoStridedInputPairs, 81, 81},
+			{"strided output gradient", set.WinoStridedGradOutput, set.BF16.WinoStridedGradOutputPairs, 16, 81},
+		} {
 			s := newScope(t)
 			c := channels(t)
 			x, widened := s.pairs(s.in(2*k.pixels, c/2, 0)), newMatrix(s.rng, 2*k.pixels, c, 0)
 			widenRows(widened.ptr(), widened.bytes(), x.ptr(), x.bytes(), 2*k.pixels, c)
 			table := ahead(operand{widened.ptr(), widened.bytes()}.table(2 * k.pixels))
-			low, high := newMatrix(s.rng, 36, c, 0), newMatrix(s.rng, 36, c, 0)
+			low, high := newMatrix(s.rng, k.planes, c, 0), newMatrix(s.rng, k.planes, c, 0)
 			scratch := make([]float32, WinoScratch/4)
 			k.one(low.ptr(), low.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0]))
 			k.one(high.ptr(), high.bytes(), unsafe.Pointer(&table[k.pixels]), c, unsafe.Pointer(&scratch[0]))
 			table = ahead(operand{x.ptr(), x.bytes()}.table(2 * k.pixels))
-			got := s.out(36, c, 4)
+			got := s.out(k.planes, c, 4)
 			s.run(func() { k.paired(got.ptr(), got.bytes(), unsafe.Pointer(&table[0]), c, unsafe.Pointer(&scratch[0])) })
-			for i := range 36 {
+			for i := range k.planes {
 				for j, v := range got.row(i) {
 					want := uint32(round(low.row(i)[j])) | uint32(round(high.row(i)[j]))<<16
 					if math.Float32bits(v) != want {

@@ -15,12 +15,10 @@ var genericBF16 = &BF16{
 	PairFloats: pairFloats,
 	PairRows:   pairRows,
 
-	WinoInputPairs: func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
-		winoPairs(winoInput, 36, dst, ds, src, c)
-	},
-	WinoGradOutputPairs: func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
-		winoPairs(winoGradOutput, 16, dst, ds, src, c)
-	},
+	WinoInputPairs:             winoPairs(winoB),
+	WinoGradOutputPairs:        winoPairs(winoAT),
+	WinoStridedInputPairs:      winoPairs(stridedB),
+	WinoStridedGradOutputPairs: winoPairs(stridedAT),
 
 	Peak:      peak,
 	PeakFlops: 2 * genericNR,
@@ -134,21 +132,25 @@ func pairRows(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off, n, c int) {
 // wordsAt are the n values of bfloat16 at p.
 func wordsAt(p unsafe.Pointer, n int) []uint16 { return unsafe.Slice((*uint16)(p), n) }
 
-// winoPairs transforms two tiles of n pixels each and pairs their values.
-func winoPairs(transform func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer), n int, dst unsafe.Pointer, ds int, src unsafe.Pointer, c int) {
-	planes := [2][]float32{make([]float32, 36*c), make([]float32, 36*c)}
-	for k := range planes {
-		pixels, table := make([]float32, n*c), make([]unsafe.Pointer, n)
-		for i, p := range pointers(src, 2*n)[k*n : (k+1)*n] {
-			table[i] = unsafe.Pointer(&pixels[i*c])
-			widenRows(table[i], 0, p, 0, 1, c)
+// winoPairs is the transform m of the pixels of two tiles, whose values it pairs.
+func winoPairs(m [][]float32) func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+	n, values := len(m[0])*len(m[0]), len(m)*len(m)
+	transform := toPlanes(m)
+	return func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+		planes := [2][]float32{make([]float32, values*c), make([]float32, values*c)}
+		for k := range planes {
+			pixels, table := make([]float32, n*c), make([]unsafe.Pointer, n)
+			for i, p := range pointers(src, 2*n)[k*n : (k+1)*n] {
+				table[i] = unsafe.Pointer(&pixels[i*c])
+				widenRows(table[i], 0, p, 0, 1, c)
+			}
+			transform(unsafe.Pointer(&planes[k][0]), c*4, unsafe.Pointer(&table[0]), c, nil)
 		}
-		transform(unsafe.Pointer(&planes[k][0]), c*4, unsafe.Pointer(&table[0]), c, nil)
-	}
-	for i := range 36 {
-		to := pairsAt(unsafe.Add(dst, i*ds), c)
-		for j := range to {
-			to[j] = uint32(round(planes[0][i*c+j])) | uint32(round(planes[1][i*c+j]))<<16
+		for i := range values {
+			to := pairsAt(unsafe.Add(dst, i*ds), c)
+			for j := range to {
+				to[j] = uint32(round(planes[0][i*c+j])) | uint32(round(planes[1][i*c+j]))<<16
+			}
 		}
 	}
 }

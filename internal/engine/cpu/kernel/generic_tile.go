@@ -44,13 +44,22 @@ var generic = &Set{
 	AdamW:           adamW,
 	Blend:           blend,
 	Transpose:       transpose,
-	WinoInput:       winoInput,
-	WinoOutput:      winoOutput,
-	WinoWeight:      winoWeight,
-	WinoGradOutput:  winoGradOutput,
-	WinoGradWeight:  winoGradWeight,
-	Peak:            peak,
-	PeakFlops:       2 * genericNR,
+	WinoInput:       toPlanes(winoB),
+	WinoOutput:      toPixels(winoA),
+	WinoWeight:      fromTaps(winoG),
+	WinoGradOutput:  toPlanes(winoAT),
+	WinoGradWeight:  toTaps(winoGT),
+
+	WinoStridedInput:      toPlanes(stridedB),
+	WinoStridedOutput:     toPixels(stridedA),
+	WinoStridedWeight:     fromTaps(stridedG),
+	WinoStridedGradOutput: toPlanes(stridedAT),
+	WinoStridedGradWeight: toTaps(stridedGT),
+	WinoSpreadInput:       toPlanes(spreadB),
+	WinoSpreadOutput:      toPixels(spreadA),
+
+	Peak:      peak,
+	PeakFlops: 2 * genericNR,
 }
 
 const genericNR = 8

@@ -38,6 +38,64 @@ var (
 	winoGT = transposed(winoG)
 )
 
+// Those of the forms for stride 2, with points ±sa, ±sb and infinity.
+const (
+	sa, sb   = 1. / 2, 5. / 4
+	sa2, sb2 = sa * sa, sb * sb
+	sna, snb = 2 * sa * (sa2 - sb2), 2 * sb * (sb2 - sa2)
+)
+
+var (
+	stridedB = [][]float32{ // 9x9: input
+		{0, 1, 0, 0, 0, 0, 0, 0, 0},
+		{0, 0, 0, 1, 0, 0, 0, 0, 0},
+		{0, 0, 0, 0, 0, 1, 0, 0, 0},
+		{0, 0, 0, 0, 0, 0, 0, 1, 0},
+		{-sa * sb2, 0, -sb2, 0, sa, 0, 1, 0, 0},
+		{sa * sb2, 0, -sb2, 0, -sa, 0, 1, 0, 0},
+		{-sb * sa2, 0, -sa2, 0, sb, 0, 1, 0, 0},
+		{sb * sa2, 0, -sa2, 0, -sb, 0, 1, 0, 0},
+		{sa2 * sb2, 0, 0, 0, -(sa2 + sb2), 0, 0, 0, 1},
+	}
+	stridedG = [][]float32{ // 6x3: weight
+		{0, 1, 0},
+		{1 / sna, 0, sa / sna},
+		{-1 / sna, 0, sa / sna},
+		{1 / snb, 0, sb / snb},
+		{-1 / snb, 0, sb / snb},
+		{0, 0, 1},
+	}
+	stridedA = [][]float32{ // 4x9: output
+		{1, 0, 0, 0, 1, 1, 1, 1, 0},
+		{0, 1, 0, 0, sa, -sa, sb, -sb, 0},
+		{0, 0, 1, 0, sa2, sa2, sb2, sb2, 0},
+		{0, 0, 0, 1, sa * sa2, -sa * sa2, sb * sb2, -sb * sb2, 1},
+	}
+	stridedAT = transposed(stridedA)
+	stridedGT = transposed(stridedG)
+	spreadB   = [][]float32{ // 9x5: output gradient
+		{1, 0, 0, 0, 0},
+		{0, 1, 0, 0, 0},
+		{0, 0, 1, 0, 0},
+		{0, 0, 0, 1, 0},
+		{-sa * sb2, -sb2, sa, 1, 0},
+		{sa * sb2, -sb2, -sa, 1, 0},
+		{-sb * sa2, -sa2, sb, 1, 0},
+		{sb * sa2, -sa2, -sb, 1, 0},
+		{sa2 * sb2, 0, -(sa2 + sb2), 0, 1},
+	}
+	spreadA = [][]float32{ // 8x9: input gradient
+		{1, 0, 0, 0, 0, 0, 0, 0, 0},
+		{0, 0, 0, 0, 1, 1, 1, 1, 0},
+		{0, 1, 0, 0, 0, 0, 0, 0, 0},
+		{0, 0, 0, 0, sa, -sa, sb, -sb, 0},
+		{0, 0, 1, 0, 0, 0, 0, 0, 0},
+		{0, 0, 0, 0, sa2, sa2, sb2, sb2, 0},
+		{0, 0, 0, 1, 0, 0, 0, 0, 0},
+		{0, 0, 0, 0, sa * sa2, -sa * sa2, sb * sb2, -sb * sb2, 1},
+	}
+)
+
 func transposed(m [][]float32) [][]float32 {
 	t := make([][]float32, len(m[0]))
 	for j := range t {
@@ -52,7 +110,7 @@ func transposed(m [][]float32) [][]float32 {
 // result is handed to put.
 func sandwich(m [][]float32, at func(i, j int) float32, put func(i, j int, v float32)) {
 	n := len(m[0])
-	var half [6][6]float32
+	var half [9][9]float32
 	for i := range m {
 		for j := range n {
 			for k := range n {
@@ -71,59 +129,65 @@ func sandwich(m [][]float32, at func(i, j int) float32, put func(i, j int, v flo
 	}
 }
 
-func winoInput(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
-	px := pointers(src, 36)
-	for ch := range c {
-		sandwich(winoB, func(i, j int) float32 { return floats(px[i*6+j], c)[ch] },
-			func(i, j int, v float32) { row(dst, ds, i*6+j, c)[ch] = v })
+// toPlanes is the transform m of the pixels that src lists.
+func toPlanes(m [][]float32) func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+	n := len(m[0])
+	return func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
+		px := pointers(src, n*n)
+		for ch := range c {
+			sandwich(m, func(i, j int) float32 { return floats(px[i*n+j], c)[ch] },
+				func(i, j int, v float32) { row(dst, ds, i*len(m)+j, c)[ch] = v })
+		}
 	}
 }
 
-func winoOutput(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, _ unsafe.Pointer) {
-	px, b := pointers(dst, 16), floats(bias, c)
-	var residual []unsafe.Pointer
-	if add != nil {
-		residual = pointers(add, 16)
-	}
-	for ch := range c {
-		sandwich(winoA, func(i, j int) float32 { return row(src, ss, i*6+j, c)[ch] },
-			func(i, j int, v float32) {
-				v += b[ch]
-				if residual != nil {
-					v += floats(residual[i*4+j], c)[ch]
-				}
-				if v < lo {
-					v = lo
-				}
-				floats(px[i*4+j], c)[ch] = v
-			})
-	}
-}
-
-func winoWeight(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, _ unsafe.Pointer) {
-	for k := range n {
-		sandwich(winoG, func(i, j int) float32 { return row(src, ss, i*3+j, n)[k] },
-			func(i, j int, v float32) { row(dst, ds, i*6+j, n)[k] = v })
+// toPixels is the transform m of planes to the pixels that dst lists.
+func toPixels(m [][]float32) func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, _ unsafe.Pointer) {
+	n, side := len(m[0]), len(m)
+	return func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, _ unsafe.Pointer) {
+		px, b := pointers(dst, side*side), floats(bias, c)
+		var residual []unsafe.Pointer
+		if add != nil {
+			residual = pointers(add, side*side)
+		}
+		for ch := range c {
+			sandwich(m, func(i, j int) float32 { return row(src, ss, i*n+j, c)[ch] },
+				func(i, j int, v float32) {
+					v += b[ch]
+					if residual != nil {
+						v += floats(residual[i*side+j], c)[ch]
+					}
+					if v < lo {
+						v = lo
+					}
+					floats(px[i*side+j], c)[ch] = v
+				})
+		}
 	}
 }
 
-func winoGradOutput(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, _ unsafe.Pointer) {
-	px := pointers(src, 16)
-	for ch := range c {
-		sandwich(winoAT, func(i, j int) float32 { return floats(px[i*4+j], c)[ch] },
-			func(i, j int, v float32) { row(dst, ds, i*6+j, c)[ch] = v })
+// fromTaps is the transform m of 3 x 3 kernels.
+func fromTaps(m [][]float32) func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, _ unsafe.Pointer) {
+	return func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, _ unsafe.Pointer) {
+		for k := range n {
+			sandwich(m, func(i, j int) float32 { return row(src, ss, i*3+j, n)[k] },
+				func(i, j int, v float32) { row(dst, ds, i*6+j, n)[k] = v })
+		}
 	}
 }
 
-func winoGradWeight(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, _ unsafe.Pointer) {
-	for k := range n {
-		sandwich(winoGT, func(i, j int) float32 { return row(src, ss, i*6+j, n)[k] },
-			func(i, j int, v float32) {
-				d := row(dst, ds, i*3+j, n)
-				if acc {
-					v += d[k]
-				}
-				d[k] = v
-			})
+// toTaps is the transform m of sums to the gradients of 3 x 3 kernels.
+func toTaps(m [][]float32) func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, _ unsafe.Pointer) {
+	return func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, _ unsafe.Pointer) {
+		for k := range n {
+			sandwich(m, func(i, j int) float32 { return row(src, ss, i*6+j, n)[k] },
+				func(i, j int, v float32) {
+					d := row(dst, ds, i*3+j, n)
+					if acc {
+						v += d[k]
+					}
+					d[k] = v
+				})
+		}
 	}
 }

@@ -26,7 +26,7 @@ func (o operand) table(n int) []uintptr {
 // float32 that belong to channels.
 type halfOperands struct {
 	in, out  []operand
-	vec, sum []unsafe.Pointer // vec has 36 rows of channels each
+	vec, sum []unsafe.Pointer // vec has 81 rows of channels each
 	rows, c  int
 	act      Act
 	scratch  unsafe.Pointer
@@ -34,13 +34,15 @@ type halfOperands struct {
 
 // halfKernels are the kernels of a Set that differ in Half, by how many operands of
 // each kind they have. rows is 0 for any number.
-var halfKernels = []struct {
+type halfKernel struct {
 	name              string
 	in, out, vec, sum int
 	rows              int
 	acts              bool
 	call              func(s *Set, o *halfOperands)
-}{
+}
+
+var halfKernels = []halfKernel{
 	{name: "Moments", in: 1, sum: 2, call: func(s *Set, o *halfOperands) {
 		s.Moments(o.in[0].p, o.in[0].stride, o.rows, o.c, o.sum[0], o.sum[1])
 	}},
@@ -168,22 +170,45 @@ var halfKernels = []struct {
 		}
 		s.MaxPoolGrad(o.out[0].p, o.in[0].p, unsafe.Pointer(&args[0]), unsafe.Pointer(&table[0]), 1, o.rows, o.c)
 	}},
-	{name: "WinoInput", in: 1, out: 1, rows: 36, call: func(s *Set, o *halfOperands) {
-		table := ahead(o.in[0].table(36))
-		s.WinoInput(o.out[0].p, o.out[0].stride, unsafe.Pointer(&table[0]), o.c, o.scratch)
-	}},
-	{name: "WinoGradOutput", in: 1, out: 1, rows: 36, call: func(s *Set, o *halfOperands) {
-		table := ahead(o.in[0].table(16))
-		s.WinoGradOutput(o.out[0].p, o.out[0].stride, unsafe.Pointer(&table[0]), o.c, o.scratch)
-	}},
-	{name: "WinoOutput", out: 1, vec: 2, rows: 16, call: func(s *Set, o *halfOperands) {
-		table := ahead(o.out[0].table(16))
-		s.WinoOutput(unsafe.Pointer(&table[0]), o.vec[0], o.c*4, o.c, o.vec[1], nil, 0, o.scratch)
-	}},
-	{name: "WinoOutput with a residual", in: 1, out: 1, vec: 2, rows: 16, call: func(s *Set, o *halfOperands) {
-		table, add := ahead(o.out[0].table(16)), o.in[0].table(16)
-		s.WinoOutput(unsafe.Pointer(&table[0]), o.vec[0], o.c*4, o.c, o.vec[1], unsafe.Pointer(&add[0]), -inf, o.scratch)
-	}},
+	toPlanesHalf("WinoInput", 36, 36, func(s *Set) tileTransform { return s.WinoInput }),
+	toPlanesHalf("WinoGradOutput", 16, 36, func(s *Set) tileTransform { return s.WinoGradOutput }),
+	toPlanesHalf("WinoStridedInput", 81, 81, func(s *Set) tileTransform { return s.WinoStridedInput }),
+	toPlanesHalf("WinoStridedGradOutput", 16, 81, func(s *Set) tileTransform { return s.WinoStridedGradOutput }),
+	toPlanesHalf("WinoSpreadInput", 25, 81, func(s *Set) tileTransform { return s.WinoSpreadInput }),
+	toPixelsHalf("WinoOutput", 16, func(s *Set) tileBack { return s.WinoOutput }),
+	toPixelsHalf("WinoStridedOutput", 16, func(s *Set) tileBack { return s.WinoStridedOutput }),
+	toPixelsHalf("WinoSpreadOutput", 64, func(s *Set) tileBack { return s.WinoSpreadOutput }),
+	withResidualHalf("WinoOutput", 16, func(s *Set) tileBack { return s.WinoOutput }),
+	withResidualHalf("WinoStridedOutput", 16, func(s *Set) tileBack { return s.WinoStridedOutput }),
+	withResidualHalf("WinoSpreadOutput", 64, func(s *Set) tileBack { return s.WinoSpreadOutput }),
+}
+
+type (
+	tileTransform = func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	tileBack      = func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+)
+
+// toPlanesHalf is a transform of pixels to planes.
+func toPlanesHalf(name string, pixels, planes int, of func(s *Set) tileTransform) halfKernel {
+	return halfKernel{name: name, in: 1, out: 1, rows: max(pixels, planes), call: func(s *Set, o *halfOperands) {
+		table := ahead(o.in[0].table(pixels))
+		of(s)(o.out[0].p, o.out[0].stride, unsafe.Pointer(&table[0]), o.c, o.scratch)
+	}}
+}
+
+// toPixelsHalf is a transform of planes to pixels.
+func toPixelsHalf(name string, pixels int, of func(s *Set) tileBack) halfKernel {
+	return halfKernel{name: name, out: 1, vec: 2, rows: pixels, call: func(s *Set, o *halfOperands) {
+		table := ahead(o.out[0].table(pixels))
+		of(s)(unsafe.Pointer(&table[0]), o.vec[0], o.c*4, o.c, o.vec[1], nil, 0, o.scratch)
+	}}
+}
+
+func withResidualHalf(name string, pixels int, of func(s *Set) tileBack) halfKernel {
+	return halfKernel{name: name + " with a residual", in: 1, out: 1, vec: 2, rows: pixels, call: func(s *Set, o *halfOperands) {
+		table, add := ahead(o.out[0].table(pixels)), o.in[0].table(pixels)
+		of(s)(unsafe.Pointer(&table[0]), o.vec[0], o.c*4, o.c, o.vec[1], unsafe.Pointer(&add[0]), -inf, o.scratch)
+	}}
 }
 
 // TestHalf holds the kernels over rows of bfloat16 to the Set's over the same rows
@@ -226,7 +251,7 @@ func TestHalf(t *testing.T) {
 					half.out, wide.out = append(half.out, h), append(wide.out, w)
 				}
 				for range k.vec {
-					v := s.in(1, 36*c, 0).ptr()
+					v := s.in(1, 81*c, 0).ptr()
 					half.vec, wide.vec = append(half.vec, v), append(wide.vec, v)
 				}
 				var sums, want []*matrix

@@ -253,6 +253,22 @@ type Set struct {
 	//	dst[i*3+j][k] = (Gᵀ src[.][k] G)[i][j] + (acc ? dst[i*3+j][k] : 0)
 	WinoGradWeight func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, scratch unsafe.Pointer)
 
+	// The same for 3 x 3 kernels of stride 2, in 81 multiplications for 144. Of a line of 9
+	// pixels the odd ones meet the middle tap alone and stay as they are, the even ones meet
+	// the others by F(4, 2) with points ±1/2, ±5/4 and infinity: 4 + 5 values. Weights have 1 + 5 of a
+	// line, 36 planes, since the middle tap is the same for four values. A tile is 9 x 9
+	// pixels of the input, 81 planes, 4 x 4 pixels of the output.
+	WinoStridedInput      func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	WinoStridedOutput     func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+	WinoStridedWeight     func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, scratch unsafe.Pointer)
+	WinoStridedGradOutput func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	WinoStridedGradWeight func(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss, n int, acc bool, scratch unsafe.Pointer)
+
+	// Its input gradient: from 5 x 5 pixels of the output gradient, 81 planes, to 8 x 8 of the
+	// input's. Weights are WinoStridedWeight's of the kernel turned round.
+	WinoSpreadInput  func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+	WinoSpreadOutput func(dst, src unsafe.Pointer, ss, c int, bias, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
 	// Peak runs n iterations of the multiplications and additions that Tile is made
 	// of, with no memory in the way: PeakFlops operations each. It is the measure
 	// that kernels are held against.
@@ -264,7 +280,7 @@ type Set struct {
 }
 
 // WinoScratch is the bytes of scratch memory that Winograd's transforms use.
-const WinoScratch = 2 * 36 * 64
+const WinoScratch = 2 * 81 * 64
 
 // TileArgs are the arguments of Tile, a matrix multiplication with gathered rows.
 // With MR the row count of the kernel called and NR the set's panel width:

@@ -7,48 +7,55 @@ import "unsafe"
 var avx512 = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
-	Winograd:        true,
-	Slides:          2,
-	Rows:            []int{12, 8, 4, 2, 1},
-	GradRows:        []int{12, 8, 4},
-	Tile:            []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
-	TileGrad:        []func(*GradArgs){tileGrad12AVX512, tileGrad8AVX512, tileGrad4AVX512},
-	Moments:         momentsAVX512,
-	ScaleShift:      scaleShiftAVX512,
-	NormGradSums:    normGradSumsAVX512,
-	NormGrad:        normGradAVX512,
-	ReluGrad:        reluGradAVX512,
-	Dropout:         dropoutAVX512,
-	AddRows:         addRowsAVX512,
-	ClampRows:       clampRowsAVX512,
-	Activate:        activateAVX512,
-	ActivateGrad:    activateGradAVX512,
-	NormActivate:    normActivateAVX512,
-	NormActGradSums: normActGradSumsAVX512,
-	NormActGrad:     normActGradAVX512,
-	Depthwise:       depthwiseAVX512,
-	DepthwiseGrad:   depthwiseGradAVX512,
-	Depthwise3:      depthwise3AVX512,
-	Depthwise3Grad:  depthwise3GradAVX512,
-	CopyRows:        copyRowsAVX512,
-	CopyAside:       copyAsideAVX512,
-	ZeroRows:        zeroRowsAVX512,
-	FillRows:        fillRowsAVX512,
-	SumRows:         sumRowsAVX512,
-	AvgRow:          avgRowAVX512,
-	MaxPool:         maxPoolAVX512,
-	MaxPoolGrad:     maxPoolGradAVX512,
-	SGD:             sgdAVX512,
-	AdamW:           adamWAVX512,
-	Blend:           blendAVX512,
-	Transpose:       transposeAVX512,
-	WinoInput:       winoInputAVX512,
-	WinoOutput:      winoOutputAVX512,
-	WinoWeight:      winoWeightAVX512,
-	WinoGradOutput:  winoGradOutputAVX512,
-	WinoGradWeight:  winoGradWeightAVX512,
-	Peak:            peakAVX512,
-	PeakFlops:       1536,
+	Winograd:              true,
+	Slides:                2,
+	Rows:                  []int{12, 8, 4, 2, 1},
+	GradRows:              []int{12, 8, 4},
+	Tile:                  []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
+	TileGrad:              []func(*GradArgs){tileGrad12AVX512, tileGrad8AVX512, tileGrad4AVX512},
+	Moments:               momentsAVX512,
+	ScaleShift:            scaleShiftAVX512,
+	NormGradSums:          normGradSumsAVX512,
+	NormGrad:              normGradAVX512,
+	ReluGrad:              reluGradAVX512,
+	Dropout:               dropoutAVX512,
+	AddRows:               addRowsAVX512,
+	ClampRows:             clampRowsAVX512,
+	Activate:              activateAVX512,
+	ActivateGrad:          activateGradAVX512,
+	NormActivate:          normActivateAVX512,
+	NormActGradSums:       normActGradSumsAVX512,
+	NormActGrad:           normActGradAVX512,
+	Depthwise:             depthwiseAVX512,
+	DepthwiseGrad:         depthwiseGradAVX512,
+	Depthwise3:            depthwise3AVX512,
+	Depthwise3Grad:        depthwise3GradAVX512,
+	CopyRows:              copyRowsAVX512,
+	CopyAside:             copyAsideAVX512,
+	ZeroRows:              zeroRowsAVX512,
+	FillRows:              fillRowsAVX512,
+	SumRows:               sumRowsAVX512,
+	AvgRow:                avgRowAVX512,
+	MaxPool:               maxPoolAVX512,
+	MaxPoolGrad:           maxPoolGradAVX512,
+	SGD:                   sgdAVX512,
+	AdamW:                 adamWAVX512,
+	Blend:                 blendAVX512,
+	Transpose:             transposeAVX512,
+	WinoInput:             winoInputAVX512,
+	WinoOutput:            winoOutputAVX512,
+	WinoWeight:            winoWeightAVX512,
+	WinoGradOutput:        winoGradOutputAVX512,
+	WinoGradWeight:        winoGradWeightAVX512,
+	WinoStridedInput:      winoStridedInputAVX512,
+	WinoStridedOutput:     winoStridedOutputAVX512,
+	WinoStridedWeight:     winoStridedWeightAVX512,
+	WinoStridedGradOutput: winoStridedGradOutputAVX512,
+	WinoStridedGradWeight: winoStridedGradWeightAVX512,
+	WinoSpreadInput:       winoSpreadInputAVX512,
+	WinoSpreadOutput:      winoSpreadOutputAVX512,
+	Peak:                  peakAVX512,
+	PeakFlops:             1536,
 }
 
 //go:noescape
@@ -178,53 +185,81 @@ func winoGradOutputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int,
 func winoGradWeightAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
 
 //go:noescape
+func winoStridedInputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedOutputAVX512(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedWeightAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradOutputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradWeightAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadInputAVX512(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadOutputAVX512(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
 func peakAVX512(n int)
 
 var avx2 = &Set{
 	Name: "avx2",
 	MR:   6, NR: 16,
-	Winograd:        true,
-	Slides:          1,
-	Rows:            []int{6, 4, 2, 1},
-	GradRows:        []int{6, 4, 2},
-	Tile:            []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
-	TileGrad:        []func(*GradArgs){tileGrad6AVX2, tileGrad4AVX2, tileGrad2AVX2},
-	Moments:         momentsAVX2,
-	ScaleShift:      scaleShiftAVX2,
-	NormGradSums:    normGradSumsAVX2,
-	NormGrad:        normGradAVX2,
-	ReluGrad:        reluGradAVX2,
-	Dropout:         dropoutAVX2,
-	AddRows:         addRowsAVX2,
-	ClampRows:       clampRowsAVX2,
-	Activate:        activateAVX2,
-	ActivateGrad:    activateGradAVX2,
-	NormActivate:    normActivateAVX2,
-	NormActGradSums: normActGradSumsAVX2,
-	NormActGrad:     normActGradAVX2,
-	Depthwise:       depthwiseAVX2,
-	DepthwiseGrad:   depthwiseGradAVX2,
-	Depthwise3:      depthwise3AVX2,
-	Depthwise3Grad:  depthwise3GradAVX2,
-	CopyRows:        copyRowsAVX2,
-	CopyAside:       copyAsideAVX2,
-	ZeroRows:        zeroRowsAVX2,
-	FillRows:        fillRowsAVX2,
-	SumRows:         sumRowsAVX2,
-	AvgRow:          avgRowAVX2,
-	MaxPool:         maxPoolAVX2,
-	MaxPoolGrad:     maxPoolGradAVX2,
-	SGD:             sgdAVX2,
-	AdamW:           adamWAVX2,
-	Blend:           blendAVX2,
-	Transpose:       transposeAVX2,
-	WinoInput:       winoInputAVX2,
-	WinoOutput:      winoOutputAVX2,
-	WinoWeight:      winoWeightAVX2,
-	WinoGradOutput:  winoGradOutputAVX2,
-	WinoGradWeight:  winoGradWeightAVX2,
-	Peak:            peakAVX2,
-	PeakFlops:       384,
+	Winograd:              true,
+	Slides:                1,
+	Rows:                  []int{6, 4, 2, 1},
+	GradRows:              []int{6, 4, 2},
+	Tile:                  []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
+	TileGrad:              []func(*GradArgs){tileGrad6AVX2, tileGrad4AVX2, tileGrad2AVX2},
+	Moments:               momentsAVX2,
+	ScaleShift:            scaleShiftAVX2,
+	NormGradSums:          normGradSumsAVX2,
+	NormGrad:              normGradAVX2,
+	ReluGrad:              reluGradAVX2,
+	Dropout:               dropoutAVX2,
+	AddRows:               addRowsAVX2,
+	ClampRows:             clampRowsAVX2,
+	Activate:              activateAVX2,
+	ActivateGrad:          activateGradAVX2,
+	NormActivate:          normActivateAVX2,
+	NormActGradSums:       normActGradSumsAVX2,
+	NormActGrad:           normActGradAVX2,
+	Depthwise:             depthwiseAVX2,
+	DepthwiseGrad:         depthwiseGradAVX2,
+	Depthwise3:            depthwise3AVX2,
+	Depthwise3Grad:        depthwise3GradAVX2,
+	CopyRows:              copyRowsAVX2,
+	CopyAside:             copyAsideAVX2,
+	ZeroRows:              zeroRowsAVX2,
+	FillRows:              fillRowsAVX2,
+	SumRows:               sumRowsAVX2,
+	AvgRow:                avgRowAVX2,
+	MaxPool:               maxPoolAVX2,
+	MaxPoolGrad:           maxPoolGradAVX2,
+	SGD:                   sgdAVX2,
+	AdamW:                 adamWAVX2,
+	Blend:                 blendAVX2,
+	Transpose:             transposeAVX2,
+	WinoInput:             winoInputAVX2,
+	WinoOutput:            winoOutputAVX2,
+	WinoWeight:            winoWeightAVX2,
+	WinoGradOutput:        winoGradOutputAVX2,
+	WinoGradWeight:        winoGradWeightAVX2,
+	WinoStridedInput:      winoStridedInputAVX2,
+	WinoStridedOutput:     winoStridedOutputAVX2,
+	WinoStridedWeight:     winoStridedWeightAVX2,
+	WinoStridedGradOutput: winoStridedGradOutputAVX2,
+	WinoStridedGradWeight: winoStridedGradWeightAVX2,
+	WinoSpreadInput:       winoSpreadInputAVX2,
+	WinoSpreadOutput:      winoSpreadOutputAVX2,
+	Peak:                  peakAVX2,
+	PeakFlops:             384,
 }
 
 //go:noescape
@@ -349,6 +384,27 @@ func winoGradOutputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, s
 
 //go:noescape
 func winoGradWeightAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedInputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedOutputAVX2(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedWeightAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradOutputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradWeightAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, n int, acc bool, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadInputAVX2(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadOutputAVX2(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
 
 //go:noescape
 func peakAVX2(n int)

@@ -5,17 +5,19 @@ package kernel
 import "unsafe"
 
 var avx512BF16 = &BF16{
-	Half:                avx512Half,
-	PairRows:            pairRowsAVX512Half,
-	WinoInputPairs:      winoInputPairsAVX512Half,
-	WinoGradOutputPairs: winoGradOutputPairsAVX512Half,
-	Tile:                []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
-	TileGrad:            []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
-	RoundRows:           roundRowsAVX512BF16,
-	WidenRows:           widenRowsAVX512BF16,
-	PairFloats:          pairFloatsAVX512BF16,
-	Peak:                peakAVX512BF16,
-	PeakFlops:           3072,
+	Half:                       avx512Half,
+	PairRows:                   pairRowsAVX512Half,
+	WinoInputPairs:             winoInputPairsAVX512Half,
+	WinoGradOutputPairs:        winoGradOutputPairsAVX512Half,
+	WinoStridedInputPairs:      winoStridedInputPairsAVX512Half,
+	WinoStridedGradOutputPairs: winoStridedGradOutputPairsAVX512Half,
+	Tile:                       []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
+	TileGrad:                   []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
+	RoundRows:                  roundRowsAVX512BF16,
+	WidenRows:                  widenRowsAVX512BF16,
+	PairFloats:                 pairFloatsAVX512BF16,
+	Peak:                       peakAVX512BF16,
+	PeakFlops:                  3072,
 }
 
 //go:noescape
@@ -57,47 +59,54 @@ func peakAVX512BF16(n int)
 var avx512Half = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
-	Winograd:        true,
-	Rows:            []int{12, 8, 4, 2, 1},
-	GradRows:        []int{12, 8, 4},
-	Tile:            []func(*TileArgs){tile12AVX512Half, tile8AVX512Half, tile4AVX512Half, tile2AVX512Half, tile1AVX512Half},
-	TileGrad:        []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
-	Moments:         momentsAVX512Half,
-	ScaleShift:      scaleShiftAVX512Half,
-	NormGradSums:    normGradSumsAVX512Half,
-	NormGrad:        normGradAVX512Half,
-	ReluGrad:        reluGradAVX512Half,
-	Dropout:         dropoutAVX512Half,
-	AddRows:         addRowsAVX512Half,
-	ClampRows:       clampRowsAVX512Half,
-	Activate:        activateAVX512Half,
-	ActivateGrad:    activateGradAVX512Half,
-	NormActivate:    normActivateAVX512Half,
-	NormActGradSums: normActGradSumsAVX512Half,
-	NormActGrad:     normActGradAVX512Half,
-	Depthwise:       depthwiseAVX512Half,
-	DepthwiseGrad:   depthwiseGradAVX512Half,
-	Depthwise3:      depthwise3AVX512Half,
-	Depthwise3Grad:  depthwise3GradAVX512Half,
-	CopyRows:        copyRowsAVX512Half,
-	ZeroRows:        zeroRowsAVX512Half,
-	FillRows:        fillRowsAVX512Half,
-	SumRows:         sumRowsAVX512Half,
-	AvgRow:          avgRowAVX512Half,
-	MaxPool:         maxPoolAVX512Half,
-	MaxPoolGrad:     maxPoolGradAVX512Half,
-	WinoInput:       winoInputAVX512Half,
-	WinoOutput:      winoOutputAVX512Half,
-	WinoGradOutput:  winoGradOutputAVX512Half,
-	CopyAside:       copyAsideAVX512,
-	SGD:             sgdAVX512,
-	AdamW:           adamWAVX512,
-	Blend:           blendAVX512,
-	Transpose:       transposeAVX512,
-	WinoWeight:      winoWeightAVX512,
-	WinoGradWeight:  winoGradWeightAVX512,
-	Peak:            peakAVX512,
-	PeakFlops:       1536,
+	Winograd:              true,
+	Rows:                  []int{12, 8, 4, 2, 1},
+	GradRows:              []int{12, 8, 4},
+	Tile:                  []func(*TileArgs){tile12AVX512Half, tile8AVX512Half, tile4AVX512Half, tile2AVX512Half, tile1AVX512Half},
+	TileGrad:              []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
+	Moments:               momentsAVX512Half,
+	ScaleShift:            scaleShiftAVX512Half,
+	NormGradSums:          normGradSumsAVX512Half,
+	NormGrad:              normGradAVX512Half,
+	ReluGrad:              reluGradAVX512Half,
+	Dropout:               dropoutAVX512Half,
+	AddRows:               addRowsAVX512Half,
+	ClampRows:             clampRowsAVX512Half,
+	Activate:              activateAVX512Half,
+	ActivateGrad:          activateGradAVX512Half,
+	NormActivate:          normActivateAVX512Half,
+	NormActGradSums:       normActGradSumsAVX512Half,
+	NormActGrad:           normActGradAVX512Half,
+	Depthwise:             depthwiseAVX512Half,
+	DepthwiseGrad:         depthwiseGradAVX512Half,
+	Depthwise3:            depthwise3AVX512Half,
+	Depthwise3Grad:        depthwise3GradAVX512Half,
+	CopyRows:              copyRowsAVX512Half,
+	ZeroRows:              zeroRowsAVX512Half,
+	FillRows:              fillRowsAVX512Half,
+	SumRows:               sumRowsAVX512Half,
+	AvgRow:                avgRowAVX512Half,
+	MaxPool:               maxPoolAVX512Half,
+	MaxPoolGrad:           maxPoolGradAVX512Half,
+	WinoInput:             winoInputAVX512Half,
+	WinoOutput:            winoOutputAVX512Half,
+	WinoGradOutput:        winoGradOutputAVX512Half,
+	WinoStridedInput:      winoStridedInputAVX512Half,
+	WinoStridedOutput:     winoStridedOutputAVX512Half,
+	WinoStridedGradOutput: winoStridedGradOutputAVX512Half,
+	WinoSpreadInput:       winoSpreadInputAVX512Half,
+	WinoSpreadOutput:      winoSpreadOutputAVX512Half,
+	CopyAside:             copyAsideAVX512,
+	SGD:                   sgdAVX512,
+	AdamW:                 adamWAVX512,
+	Blend:                 blendAVX512,
+	Transpose:             transposeAVX512,
+	WinoWeight:            winoWeightAVX512,
+	WinoGradWeight:        winoGradWeightAVX512,
+	WinoStridedWeight:     winoStridedWeightAVX512,
+	WinoStridedGradWeight: winoStridedGradWeightAVX512,
+	Peak:                  peakAVX512,
+	PeakFlops:             1536,
 }
 
 //go:noescape
@@ -197,6 +206,21 @@ func winoOutputAVX512Half(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int,
 func winoGradOutputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
 //go:noescape
+func winoStridedInputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedOutputAVX512Half(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradOutputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadInputAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoSpreadOutputAVX512Half(dst unsafe.Pointer, src unsafe.Pointer, ss int, c int, bias unsafe.Pointer, add unsafe.Pointer, lo float32, scratch unsafe.Pointer)
+
+//go:noescape
 func pairRowsAVX512Half(dst unsafe.Pointer, ds int, rows unsafe.Pointer, off int, n int, c int)
 
 //go:noescape
@@ -204,3 +228,9 @@ func winoInputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c 
 
 //go:noescape
 func winoGradOutputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedInputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
+
+//go:noescape
+func winoStridedGradOutputPairsAVX512Half(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)

@@ -35,12 +35,16 @@ var (
 		"PairRows":            (*asm).pairRows,
 		"WinoInputPairs":      (*asm).winoInputPairs,
 		"WinoGradOutputPairs": (*asm).winoGradOutputPairs,
+
+		"WinoStridedInputPairs":      (*asm).winoStridedInputPairs,
+		"WinoStridedGradOutputPairs": (*asm).winoStridedGradOutputPairs,
 	}
 )
 
 // rowless are the kernels of a Set that read and write no rows of activations: the
 // same for both types.
-var rowless = map[string]bool{"CopyAside": true, "SGD": true, "AdamW": true, "Blend": true, "Transpose": true, "WinoWeight": true, "WinoGradWeight": true, "Peak": true}
+var rowless = map[string]bool{"CopyAside": true, "SGD": true, "AdamW": true, "Blend": true, "Transpose": true, "WinoWeight": true, "WinoGradWeight": true,
+	"WinoStridedWeight": true, "WinoStridedGradWeight": true, "Peak": true}
 
 // generateBF16 adds the files of kernel.BF16; set are the kernels of kernel.Set.
 func generateBF16(dir string, set []function, files map[string][]byte) error {
@@ -229,13 +233,15 @@ func (a *asm) pairRows() {
 	a.ret()
 }
 
-func (a *asm) winoInputPairs()      { a.winogradPairs(6, a.inputLine()) }
-func (a *asm) winoGradOutputPairs() { a.winogradPairs(4, a.gradOutputLine()) }
+func (a *asm) winoInputPairs()             { a.winogradPairs(6, 6, a.inputLine()) }
+func (a *asm) winoGradOutputPairs()        { a.winogradPairs(4, 6, a.gradOutputLine()) }
+func (a *asm) winoStridedInputPairs()      { a.winogradPairs(9, 9, a.stridedInputLine()) }
+func (a *asm) winoStridedGradOutputPairs() { a.winogradPairs(4, 9, a.stridedGradOutputLine()) }
 
-// winogradPairs is winograd from n x n pixels to 6 x 6 planes, of two tiles at once:
+// winogradPairs is winograd from n x n pixels to m x m planes, of two tiles at once:
 // a line of the first waits in registers for that of the second.
-func (a *asm) winogradPairs(n int, line pass) {
-	const m, waiting, narrow, wide = 6, 10, 16, 17
+func (a *asm) winogradPairs(n, m int, line pass) {
+	const waiting, narrow, wide = 10, 20, 21
 	a.op("VMOVDQU64", "·interleave32(SB)", zmm.r(wide))
 	a.op("VMOVDQU64", "·interleave16(SB)", ymm.r(narrow))
 	a.get("dst", "DI", "ds", "R8", "src", "SI", "c", "CX", "scratch", "R15")

@@ -94,7 +94,16 @@ var kernels = map[string]func(*asm){
 	"WinoWeight":      (*asm).winoWeight,
 	"WinoGradOutput":  (*asm).winoGradOutput,
 	"WinoGradWeight":  (*asm).winoGradWeight,
-	"Peak":            (*asm).peak,
+
+	"WinoStridedInput":      (*asm).winoStridedInput,
+	"WinoStridedOutput":     (*asm).winoStridedOutput,
+	"WinoStridedWeight":     (*asm).winoStridedWeight,
+	"WinoStridedGradOutput": (*asm).winoStridedGradOutput,
+	"WinoStridedGradWeight": (*asm).winoStridedGradWeight,
+	"WinoSpreadInput":       (*asm).winoSpreadInput,
+	"WinoSpreadOutput":      (*asm).winoSpreadOutput,
+
+	"Peak": (*asm).peak,
 }
 
 // file writes all kernels of an instruction set.
