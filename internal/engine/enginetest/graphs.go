@@ -73,6 +73,12 @@ func cases() []testCase {
 		x := b.normed("c", 0, 64, 3, 1, 1)
 		return b.normed("e", b.normed("d", x, 64, 3, 1, 1), 64, 3, 1, 1)
 	})
+	add("winograd of stride 2", 3, graph.Shape{H: 23, W: 22, C: 3}, func(b builder) int {
+		x := b.normed("c", 0, 24, 3, 1, 1)
+		y := b.normed("d", x, 40, 3, 2, 1)
+		s := b.BatchNorm("s.bn", b.Conv("s", x, 40, graph.Window{Kernel: 1, Stride: 2}, false))
+		return b.ReLU(b.Add("add", b.BatchNorm("e.bn", b.conv("e", y, 40, 3, 1, 1)), s))
+	})
 	add("large weights", 3, graph.Shape{H: 11, W: 9, C: 3}, func(b builder) int {
 		x := b.normed("d", b.normed("c", 0, 90, 1, 1, 0), 100, 3, 2, 1)
 		return b.conv("f", b.normed("e", x, 270, 1, 1, 0), 300, 1, 2, 0)
