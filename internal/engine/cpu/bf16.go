@@ -144,7 +144,7 @@ func (l *lowering) halve(t *gatherTask, side int) *pairTask {
 // roundWeights makes a winogradTask read its weights from pairs. It returns the task
 // that writes there what the transform left in u.
 func (t *winogradTask) roundWeights(l *lowering, pairs *tensor) *pairTask {
-	p := &pairTask{bf16: l.wide.BF16, nr: l.set.NR, from: t.u, rows: t.in.cp, taps: winoPoints, panels: t.panels, to: pairs}
+	p := &pairTask{bf16: l.wide.BF16, nr: l.set.NR, from: t.u, rows: t.in.cp, behind: 1, taps: winoPoints, panels: t.panels, to: pairs}
 	t.u = pairs
 	l.net.tableRows = max(l.net.tableRows, p.rows)
 	return p
@@ -156,13 +156,14 @@ type pairTask struct {
 	nr                 int
 	from, to           *tensor // [panel][tap][rows][NR], [panel][tap][rows/2][NR] pairs
 	rows, taps, panels int     // rows of a tap, an even number
+	behind             int     // rows that stand behind those
 }
 
 func (t *pairTask) items(int) int { return t.panels * t.taps }
 
 func (t *pairTask) run(w *worker, i, _ int) {
 	row := t.nr * 4
-	at := t.from.addr() + uintptr(i*t.rows*row)
+	at := t.from.addr() + uintptr(i*(t.rows+t.behind)*row)
 	for r := range t.rows {
 		w.rows[r] = at
 		at += uintptr(row)

@@ -72,7 +72,7 @@ type winogradTask struct {
 	gatherTask
 	form     *form
 	grid     tiling
-	u        *tensor     // transformed weights: [panel][36][k, rounded up][NR], or half as many rows of pairs
+	u        *tensor     // transformed weights: [panel][36][k, rounded up, and one][NR], or half of k rows of pairs
 	products *kernel.Set // of transformed values, with float32 for sums
 }
 
@@ -157,6 +157,9 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	a.Lo, a.Hi = -inf, inf
 	width := (p1 - p0) * nr * 4
 	tap := t.in.cp * nr * value
+	if value == 4 {
+		tap += nr * value
+	}
 	for _, p := range t.form.points {
 		from, to := uintptr(v)+uintptr(p.plane*inPlane), uintptr(m)+uintptr(p.plane*outPlane)
 		at, variant := 0, 0
@@ -214,6 +217,7 @@ type winoWeightTask struct {
 	form     *form
 	src      unsafe.Pointer // panels of 9 taps
 	tapBytes int
+	row      int // bytes that stand behind each tap of u, so that the planes of a value do not all fall into the same lines of the cache
 	panels   int
 	flip     bool // for the input gradient: the window turned round
 	u        *tensor
@@ -240,7 +244,8 @@ func (t *winoWeightTask) run(w *worker, item, _ int) {
 	if t.flip {
 		src, step = unsafe.Add(src, 8*t.tapBytes), -t.tapBytes
 	}
-	t.form.weight(unsafe.Add(t.u.base, panel*winoPoints*t.tapBytes+from), t.tapBytes, src, step, n, unsafe.Pointer(&w.wino[0]))
+	tap := t.tapBytes + t.row
+	t.form.weight(unsafe.Add(t.u.base, panel*winoPoints*tap+from), tap, src, step, n, unsafe.Pointer(&w.wino[0]))
 }
 
 // tiled makes a winogradTask of t, with the task that transforms its weights to
@@ -255,5 +260,5 @@ func (l *lowering) tiled(t *gatherTask, f *form, u *tensor, flip, stats bool) (*
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())
 	l.net.zeroFloats = max(l.net.zeroFloats, t.in.cp, t.panels*t.set.NR)
-	return w, &winoWeightTask{form: f, src: t.weights, tapBytes: t.tapBytes, panels: t.panels, flip: flip, u: u}
+	return w, &winoWeightTask{form: f, src: t.weights, tapBytes: t.tapBytes, row: t.set.NR * 4, panels: t.panels, flip: flip, u: u}
 }
