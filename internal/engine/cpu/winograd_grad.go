@@ -20,7 +20,7 @@ type winoGradTask struct {
 	splits, groups, parts int
 
 	pairs          bool    // of tiles, in bfloat16
-	u              *tensor // sums: [split][panel][36][kr][NR], nil without splits
+	u              *tensor // sums: [split][panel][36][kr and one][NR], nil without splits
 	grad           unsafe.Pointer
 	kr             int
 	panels         int
@@ -54,13 +54,17 @@ func (t *winoGradTask) scratchFloats() int {
 	in, dy := t.planes()
 	bytes := len(t.form.points) * (in + dy)
 	if t.u == nil {
-		bytes += winoPoints * t.part() * t.columns() * 4
+		bytes += winoPoints * t.pointBytes(t.part()) * t.columns() / t.set.NR
 	}
 	return bytes / 4
 }
 
+// pointBytes is from point to point of a panel's sums of so many channels: a row stands behind
+// them for the reason that it does in transformed weights.
+func (t *winoGradTask) pointBytes(channels int) int { return (channels + 1) * t.set.NR * 4 }
+
 // panelBytes is the sums of a panel in u.
-func (t *winoGradTask) panelBytes() int { return winoPoints * t.kr * t.set.NR * 4 }
+func (t *winoGradTask) panelBytes() int { return winoPoints * t.pointBytes(t.kr) }
 
 // A winoSums is where an item's sums lie: of its first panel's first row, the bytes
 // from panel to panel and from point to point.
@@ -79,9 +83,10 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 	row, width := t.set.NR*4, t.part()
 	var sums winoSums
 	if t.u == nil {
-		sums = winoSums{unsafe.Add(y, len(t.form.points)*dyPlane), winoPoints * width * row, width * row}
+		point := t.pointBytes(width)
+		sums = winoSums{unsafe.Add(y, len(t.form.points)*dyPlane), winoPoints * point, point}
 	} else {
-		sums = winoSums{unsafe.Add(t.u.base, (split*t.panels+p0)*t.panelBytes()+part*width*row), t.panelBytes(), t.kr * row}
+		sums = winoSums{unsafe.Add(t.u.base, (split*t.panels+p0)*t.panelBytes()+part*width*row), t.panelBytes(), t.pointBytes(t.kr)}
 	}
 	if b0 == b1 {
 		t.net.set.ZeroRows(sums.at, sums.point, (p1-p0)*winoPoints, width*t.set.NR)
@@ -171,14 +176,14 @@ func (t *winoGradMergeTask) tapBytes() int { return t.of.kr * t.of.set.NR * 4 }
 func (t *winoGradMergeTask) items(int) int { return t.of.panels * winoPieces(t.tapBytes()) }
 
 func (t *winoGradMergeTask) run(w *worker, item, _ int) {
-	tap := t.tapBytes()
-	panel, from, n := winoPiece(item, tap)
+	point := t.of.pointBytes(t.of.kr)
+	panel, from, n := winoPiece(item, t.tapBytes())
 	sums := unsafe.Add(t.of.u.base, panel*t.of.panelBytes()+from)
 	for s := 1; s < t.of.splits; s++ {
 		more := unsafe.Add(sums, s*t.of.panels*t.of.panelBytes())
-		t.of.net.set.AddRows(sums, tap, sums, tap, more, tap, winoPoints, n)
+		t.of.net.set.AddRows(sums, point, sums, point, more, point, winoPoints, n)
 	}
-	t.of.back(w, panel, from, n, sums, tap)
+	t.of.back(w, panel, from, n, sums, point)
 }
 
 // emitTiledGrad adds a weight gradient by tiles.
