@@ -63,9 +63,8 @@ func (t *training) paramGrad(i int) {
 // weightGrads lowers the gradient of a dense weight.
 func (t *training) weightGrads(f *graph.Node, dy *tensor) {
 	task := t.weightGrad(f, dy)
-	_, w := t.window(f)
-	if tiles := t.winograd(task.in, dy, w, false); f.Op == graph.Conv && tiles != nil {
-		t.emitTiledGrad(task, tiles)
+	if form := t.winograd(f, task.in, dy, false); form != nil {
+		t.emitTiledGrad(task, form)
 	} else {
 		if dy.value == 2 {
 			t.roundGrad(task)

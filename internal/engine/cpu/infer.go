@@ -141,14 +141,14 @@ func (t *inference) chain(i int, c chain) {
 	rows, src := lay.taps*lay.kr, t.net.weights[lay.offset:lay.offset+lay.size]
 	var dst *tensor
 	var pairs *pairTask
-	if tiles := t.winograd(g.in, g.out, n.Window, false); n.Op == graph.Conv && tiles != nil {
+	if form := t.winograd(n, g.in, g.out, false); form != nil {
 		if g.act = c.act; c.act == kernel.ReLU { // the transform back limits from below only
 			g.act, g.lo = kernel.Identity, 0
 		}
 		rows, src = winoPoints*(lay.kr+1), nil
 		bytes := lay.panels * rows * lay.nr * 4
 		dst = t.p.kept(n.Name+foldedSuffix, bytes, t.net.batch)
-		tiled, pack := t.tiled(g, tiles, dst, false, false)
+		tiled, pack := t.tiled(g, form, dst, false, false)
 		t.fold = append(t.fold, pack)
 		if g.in.value == 2 {
 			pairs = tiled.roundWeights(t.lowering, own(bytes/2))

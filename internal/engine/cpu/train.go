@@ -190,7 +190,7 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 			c.stats = t.p.newPartials(moments, c.out, chunk, t.net.batch)
 		}
 	}
-	tiles := t.winograd(c.in, c.out, w, flip)
+	tiles := t.winograd(n, c.in, c.out, flip)
 	if tiles == nil {
 		if c.in.value == 2 {
 			t.pack = append(t.pack, t.halve(c, w.Kernel))

@@ -76,11 +76,12 @@ func spreadForm(s *kernel.Set) *form {
 		weight: s.WinoStridedWeight}
 }
 
-// winograd is the form by whose tiles a convolution between in and out runs, nil if it does not.
-// back says that it is the input gradient of one of that window. The choice depends on the shape alone:
-// multiplications saved, edges included, have to pay for the transforms.
-func (l *lowering) winograd(in, out *tensor, w graph.Window, back bool) *form {
-	if !l.set.Winograd || l.net.direct || w.Kernel != 3 || w.Pad != 1 || w.Groups != 1 ||
+// winograd is the form by whose tiles convolution n runs between in and out, nil if it does not: one that
+// reads the network's input has another layout. back says that it is n's input gradient. The choice
+// depends on the shape alone: multiplications saved, edges included, have to pay for the transforms.
+func (l *lowering) winograd(n *graph.Node, in, out *tensor, back bool) *form {
+	w := n.Window
+	if n.Op != graph.Conv || n.In[0] == 0 || !l.set.Winograd || l.net.direct || w.Kernel != 3 || w.Pad != 1 || w.Groups != 1 ||
 		in.cp < winoLeast || out.cp < winoLeast || in.c != in.cp {
 		return nil
 	}

@@ -193,8 +193,8 @@ func (t *training) emitTiledGrad(direct *weightGradTask, f *form) {
 		zeros: direct.zeros, net: t.net, parts: 1}
 	if task.pairs {
 		task.grid.block *= 2 // as many bytes
-		t.net.zeroFloats = max(t.net.zeroFloats, task.in.cp, task.dy.cp)
 	}
+	t.net.zeroFloats = max(t.net.zeroFloats, task.in.cp, task.dy.cp)
 	task.share()
 	if task.splits > 1 {
 		task.u = t.p.whole("transformed gradient", task.splits*task.panels*task.panelBytes(), t.net.batch)

@@ -79,6 +79,11 @@ func cases() []testCase {
 		s := b.BatchNorm("s.bn", b.Conv("s", x, 40, graph.Window{Kernel: 1, Stride: 2}, false))
 		return b.ReLU(b.Add("add", b.BatchNorm("e.bn", b.conv("e", y, 40, 3, 1, 1)), s))
 	})
+	for _, stride := range []int{1, 2} { // as the features of a frozen part are
+		add(fmt.Sprintf("3x3 of stride %d on an input of many channels", stride), 3, graph.Shape{H: 16, W: 16, C: 24}, func(b builder) int {
+			return b.normed("c", 0, 40, 3, stride, 1)
+		})
+	}
 	add("large weights", 3, graph.Shape{H: 11, W: 9, C: 3}, func(b builder) int {
 		x := b.normed("d", b.normed("c", 0, 90, 1, 1, 0), 100, 3, 2, 1)
 		return b.conv("f", b.normed("e", x, 270, 1, 1, 0), 300, 1, 2, 0)
