@@ -145,7 +145,7 @@ func (t *inference) chain(i int, c chain) {
 		if g.act = c.act; c.act == kernel.ReLU { // the transform back limits from below only
 			g.act, g.lo = kernel.Identity, 0
 		}
-		rows, src = winoPoints*(lay.kr+1), nil
+		rows, src = winoPoints*(lay.kr+1), nil // winoTap has a row more
 		bytes := lay.panels * rows * lay.nr * 4
 		dst = t.p.kept(n.Name+foldedSuffix, bytes, t.net.batch)
 		tiled, pack := t.tiled(g, form, dst, false, false)

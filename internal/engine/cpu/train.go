@@ -202,7 +202,7 @@ func (t *training) emitConv(n *graph.Node, c *gatherTask, w graph.Window, flip b
 		t.emitGather(c)
 		return
 	}
-	u := t.p.whole("transformed weights", c.panels*winoPoints*(c.tapBytes+c.set.NR*4), t.net.batch)
+	u := t.p.whole("transformed weights", c.panels*winoPoints*winoTap(c.tapBytes, c.set.NR), t.net.batch)
 	tiled, pack := t.tiled(c, tiles, u, flip, moments != "")
 	keep(tiled.grid.chunk(c.out))
 	tiled.stats = c.stats

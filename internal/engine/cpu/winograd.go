@@ -19,6 +19,11 @@ const winoLeast = 16 // channels, in and out, below which the transforms cost mo
 // not all fall into the same lines of the cache.
 const winoPad = 3 * line
 
+// winoTap is the bytes from plane to plane of transformed weights, or of their gradient's sums, of a tap's
+// size. A row stands between them for winoPad's reason: the 36 values that one weight is transformed to
+// are a power of two apart without it.
+func winoTap(tapBytes, nr int) int { return tapBytes + nr*4 }
+
 // tiling cuts a tensor's pixels into tiles, and rows of tiles over the batch into
 // blocks whose pixels follow one another.
 type tiling struct {
@@ -158,7 +163,7 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	width := (p1 - p0) * nr * 4
 	tap := t.in.cp * nr * value
 	if value == 4 {
-		tap += nr * value
+		tap = winoTap(tap, nr)
 	}
 	for _, p := range t.form.points {
 		from, to := uintptr(v)+uintptr(p.plane*inPlane), uintptr(m)+uintptr(p.plane*outPlane)
@@ -217,7 +222,7 @@ type winoWeightTask struct {
 	form     *form
 	src      unsafe.Pointer // panels of 9 taps
 	tapBytes int
-	row      int // bytes that stand behind each tap of u, so that the planes of a value do not all fall into the same lines of the cache
+	plane    int // bytes from plane to plane of u
 	panels   int
 	flip     bool // for the input gradient: the window turned round
 	u        *tensor
@@ -244,8 +249,7 @@ func (t *winoWeightTask) run(w *worker, item, _ int) {
 	if t.flip {
 		src, step = unsafe.Add(src, 8*t.tapBytes), -t.tapBytes
 	}
-	tap := t.tapBytes + t.row
-	t.form.weight(unsafe.Add(t.u.base, panel*winoPoints*tap+from), tap, src, step, n, unsafe.Pointer(&w.wino[0]))
+	t.form.weight(unsafe.Add(t.u.base, panel*winoPoints*t.plane+from), t.plane, src, step, n, unsafe.Pointer(&w.wino[0]))
 }
 
 // tiled makes a winogradTask of t, with the task that transforms its weights to
@@ -260,5 +264,5 @@ func (l *lowering) tiled(t *gatherTask, f *form, u *tensor, flip, stats bool) (*
 	l.net.tableRows = max(l.net.tableRows, 2*w.grid.tiles()+t.set.MR)
 	l.net.tableOut = max(l.net.tableOut, w.grid.tiles())
 	l.net.zeroFloats = max(l.net.zeroFloats, t.in.cp, t.panels*t.set.NR)
-	return w, &winoWeightTask{form: f, src: t.weights, tapBytes: t.tapBytes, row: t.set.NR * 4, panels: t.panels, flip: flip, u: u}
+	return w, &winoWeightTask{form: f, src: t.weights, tapBytes: t.tapBytes, plane: winoTap(t.tapBytes, t.set.NR), panels: t.panels, flip: flip, u: u}
 }

@@ -59,9 +59,8 @@ func (t *winoGradTask) scratchFloats() int {
 	return bytes / 4
 }
 
-// pointBytes is from point to point of a panel's sums of so many channels: a row stands behind
-// them for the reason that it does in transformed weights.
-func (t *winoGradTask) pointBytes(channels int) int { return (channels + 1) * t.set.NR * 4 }
+// pointBytes is from point to point of a panel's sums of so many channels.
+func (t *winoGradTask) pointBytes(channels int) int { return winoTap(channels*t.set.NR*4, t.set.NR) }
 
 // panelBytes is the sums of a panel in u.
 func (t *winoGradTask) panelBytes() int { return winoPoints * t.pointBytes(t.kr) }
