@@ -48,6 +48,13 @@ var rounds = []round{
 		{Name: "mixup 0.2", Edits: []string{"label-smoothing = 0.1", "label-smoothing = 0.1\nmixup = 0.2"}},
 		{Name: "batch 16", Edits: []string{"batch = 32", "batch = 16"}, Cost: 1},
 	}},
+	{Index: 2, Deals: []uint64{5, 6, 7}, Worse: 1, Before: candidate{eightEpochs}, Changes: []change{
+		{Name: "re-used rows", Edits: []string{"label-smoothing = 0.1\n\n", "label-smoothing = 0.1\nreuse-head = \"auto\"\n\n"}},
+		{Name: "squashed whole", Edits: []string{"ema = 0.99\naugment", "ema = 0.99\ncrop = \"squash\"\naugment"}},
+		{Name: "colour jitter 0.2", Edits: []string{"crop=0.35,flip\"", "crop=0.35,flip,jitter=0.2\""}},
+		{Name: "a twentieth held out", Edits: []string{"validation = 0.1", "validation = 0.05"}},
+		{Name: "rate 0.006", Edits: []string{"\nlr = 0.004", "\nlr = 0.006"}},
+	}},
 }
 
 // A change is one of the recipe's text: what stands in it once, and what instead, in turn.
