@@ -55,6 +55,11 @@ var rounds = []round{
 		{Name: "a twentieth held out", Edits: []string{"validation = 0.1", "validation = 0.05"}},
 		{Name: "rate 0.006", Edits: []string{"\nlr = 0.004", "\nlr = 0.006"}},
 	}},
+	{Index: 3, Deals: []uint64{8, 9, 10}, Worse: 1, Before: candidate{eightEpochs}, Changes: []change{
+		{Name: "rate 0.006", Edits: []string{"\nlr = 0.004", "\nlr = 0.006"}},
+		{Name: "rate 0.008", Edits: []string{"\nlr = 0.004", "\nlr = 0.008"}},
+		{Name: "rate 0.012", Edits: []string{"\nlr = 0.004", "\nlr = 0.012"}},
+	}},
 }
 
 // A change is one of the recipe's text: what stands in it once, and what instead, in turn.
