@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"os"
 	"unsafe"
@@ -19,7 +20,8 @@ import (
 )
 
 // A Store holds the features of samples: those that fit a limit in memory, the
-// others in a file that ends with the program.
+// others in a file that ends with the program. There what was computed in bfloat16 takes
+// two bytes a value.
 type Store struct {
 	size     int // values of a sample
 	samples  int
@@ -27,7 +29,9 @@ type Store struct {
 	labels   []int32
 	made     []bool // by row
 	mem      []float32
-	file     *os.File
+	file     *os.File // a row has room for float32, and fills half of it where bfloat16 holds its values
+	halved   []bool   // by row, of those in the file
+	half     []uint16 // a row's
 	batch    dataset.Batch
 }
 
@@ -52,7 +56,7 @@ func New(o Options) (*Store, error) {
 			return nil, fmt.Errorf("room for %d MB of features: %w (a larger --memory needs no file)", rows*o.Size*4>>20, err)
 		}
 		os.Remove(f.Name()) // it lives while it is open, where the system allows that
-		s.file = f
+		s.file, s.halved, s.half = f, make([]bool, rows), make([]uint16, o.Size)
 	}
 	return s, nil
 }
@@ -109,7 +113,11 @@ func (s *Store) put(row int, v []float32) error {
 		copy(s.mem[at:], v)
 		return nil
 	}
-	if _, err := s.file.WriteAt(bytes(v), s.offset(row)); err != nil {
+	from := bytes(v)
+	if s.halved[row] = halve(s.half, v); s.halved[row] {
+		from = bytes(s.half)
+	}
+	if _, err := s.file.WriteAt(from, s.offset(row)); err != nil {
 		return fmt.Errorf("keeping features: %w (is the disk of %s full?)", err, os.TempDir())
 	}
 	return nil
@@ -120,17 +128,38 @@ func (s *Store) get(row int, v []float32) error {
 		copy(v, s.mem[at:at+s.size])
 		return nil
 	}
-	if _, err := io.ReadFull(io.NewSectionReader(s.file, s.offset(row), int64(4*s.size)), bytes(v[:s.size])); err != nil {
+	v = v[:s.size]
+	to := bytes(v)
+	if s.halved[row] {
+		to = bytes(s.half)
+	}
+	if _, err := io.ReadFull(io.NewSectionReader(s.file, s.offset(row), int64(len(to))), to); err != nil {
 		return fmt.Errorf("reading kept features: %w", err)
 	}
+	if s.halved[row] {
+		for i, h := range s.half {
+			v[i] = math.Float32frombits(uint32(h) << 16)
+		}
+	}
 	return nil
+}
+
+// halve writes values as bfloat16 and reports whether nothing is lost.
+func halve(to []uint16, v []float32) bool {
+	lost := uint32(0)
+	for i, x := range v {
+		b := math.Float32bits(x)
+		to[i] = uint16(b >> 16)
+		lost |= b & 0xffff
+	}
+	return lost == 0
 }
 
 func (s *Store) offset(row int) int64 { return int64(4*s.size) * int64(row-len(s.mem)/s.size) }
 
 // bytes is how values lie in memory; the file is read by this process alone.
-func bytes(v []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+func bytes[T float32 | uint16](v []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))
 }
 
 // Images is the number of samples in an epoch.
