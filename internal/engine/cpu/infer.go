@@ -154,6 +154,13 @@ func (t *inference) chain(i int, c chain) {
 			pairs = tiled.roundWeights(t.lowering, own(bytes/2))
 		}
 		t.p.emit(tiled, g.in, g.out, g.add)
+	} else if lo, hi, clamps := limits(c.act); clamps && t.strassen(n, g) {
+		g.lo, g.hi = lo, hi
+		u := t.p.kept(n.Name+foldedSuffix, lay.size*strassenProducts, t.net.batch)
+		task, pack := t.quartered(g, norm, u)
+		t.fold = append(t.fold, pack)
+		t.p.emit(task, g.in, g.out, g.add)
+		return
 	} else {
 		if norm != nil {
 			dst = t.p.kept(n.Name+foldedSuffix, lay.size*4, t.net.batch)

@@ -171,7 +171,7 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	switch t := t.(type) {
 	case *biasMergeTask:
 		return "bias sums", false
-	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask, *normGradMergeTask,
+	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *strassenWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask, *normGradMergeTask,
 		*normFrozenTask, *normFrozenGradTask:
 		return "", false
 	case *gatherTask:
@@ -184,6 +184,8 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 		return fmt.Sprintf("depthwise %dx%d %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *depthwiseBackTask:
 		return fmt.Sprintf("depthwise %dx%d gradients together %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
+	case *strassenTask:
+		return "strassen " + strings.TrimPrefix(net.directName(g, node), "direct ") + " " + tile, true
 	case *winogradTask:
 		return t.form.name() + " " + tile + bf16(t.in), true
 	case *winoGradTask:

@@ -26,6 +26,7 @@ type worker struct {
 	// The kernels' arguments live here, since a call through a function value
 	// would move a local variable to the heap.
 	tile     kernel.TileArgs
+	steps    [len(strassenSteps)]kernel.TileArgs
 	grad     kernel.GradArgs
 	deep     kernel.DepthwiseArgs
 	deepGrad kernel.DepthwiseGradArgs

@@ -84,6 +84,12 @@ func cases() []testCase {
 			return b.normed("c", 0, 40, 3, stride, 1)
 		})
 	}
+	add("products of many channels", 5, graph.Shape{H: 13, W: 13, C: 3}, func(b builder) int { // by Strassen's algorithm
+		x := b.normed("d", b.normed("c", 0, 128, 3, 1, 1), 160, 1, 1, 0)
+		y := b.BatchNorm("e.bn", b.conv("e", x, 192, 3, 2, 1))
+		s := b.BatchNorm("s.bn", b.Conv("s", x, 192, graph.Window{Kernel: 1, Stride: 2}, false))
+		return b.conv("f", b.ReLU(b.Add("add", y, s)), 256, 1, 1, 0)
+	})
 	add("large weights", 3, graph.Shape{H: 11, W: 9, C: 3}, func(b builder) int {
 		x := b.normed("d", b.normed("c", 0, 90, 1, 1, 0), 100, 3, 2, 1)
 		return b.conv("f", b.normed("e", x, 270, 1, 1, 0), 300, 1, 2, 0)

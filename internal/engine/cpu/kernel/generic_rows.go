@@ -220,3 +220,14 @@ func transpose(dst unsafe.Pointer, ds int, src unsafe.Pointer, ss int, rows, col
 		}
 	}
 }
+
+func strassenSums(s unsafe.Pointer, ss int, a, b, d, e unsafe.Pointer, c int) {
+	fa, fb, fd, fe := floats(a, c), floats(b, c), floats(d, c), floats(e, c)
+	s0, s1, s2, s3 := row(s, ss, 0, c), row(s, ss, 1, c), row(s, ss, 2, c), row(s, ss, 3, c)
+	for j := range c {
+		s0[j] = fd[j] + fe[j]
+		s1[j] = s0[j] - fa[j]
+		s2[j] = fa[j] - fd[j]
+		s3[j] = fb[j] - s1[j]
+	}
+}

@@ -22,6 +22,7 @@ var generic = &Set{
 	ReluGrad:        reluGrad,
 	Dropout:         dropout,
 	AddRows:         addRows,
+	StrassenSums:    strassenSums,
 	ClampRows:       clampRows,
 	Activate:        activate,
 	ActivateGrad:    activateGrad,
@@ -87,6 +88,13 @@ func tile(a *TileArgs, mr int) {
 		var s [genericNR]float32
 		if a.Bias != nil {
 			copy(s[:], floats(a.Bias, genericNR))
+		}
+		for _, carry := range a.Carry {
+			if carry != nil {
+				for j, v := range row(carry, genericNR*4, r, genericNR) {
+					s[j] += v
+				}
+			}
 		}
 		for t := range a.Taps {
 			entry := unsafe.Add(a.Rows, t*(mr+1)*8)

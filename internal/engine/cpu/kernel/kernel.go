@@ -38,6 +38,9 @@ type Set struct {
 	// Winograd says that Winograd's transforms are fast enough to pay.
 	Winograd bool
 
+	// Strassen says that Tile heeds Carry, and that Strassen's algorithm is faster than eight products.
+	Strassen bool
+
 	// Slides is the most lines at a time that Depthwise3 and Depthwise3Grad take, 0 where
 	// they are no faster than Depthwise and DepthwiseGrad.
 	Slides int
@@ -95,6 +98,16 @@ type Set struct {
 	//
 	//	y[i][j] = a[i][j] + b[i][j]
 	AddRows func(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows, c int)
+
+	// StrassenSums are the sums of a pair of rows, each in two halves, that Winograd's form of
+	// Strassen's algorithm multiplies: four rows of c values, ss bytes apart. The halves of the first
+	// row are a and b, of the second d and e.
+	//
+	//	s[0][j] = d[j] + e[j]
+	//	s[1][j] = s[0][j] - a[j]
+	//	s[2][j] = a[j] - d[j]
+	//	s[3][j] = b[j] - s[1][j]
+	StrassenSums func(s unsafe.Pointer, ss int, a, b, d, e unsafe.Pointer, c int)
 
 	// ClampRows limits to [lo, hi]; NaN stays NaN. y may alias x.
 	//
@@ -287,6 +300,7 @@ const WinoScratch = 2 * 81 * 64
 //
 //	for r < MR, j < Width:
 //		v = Bias[j], or 0 if Bias is nil
+//		v += Carry[i][r][j], of those that are not nil
 //		for t < Taps, k < K:
 //			v += Rows[t][r][k] * (B + Rows[t][MR])[k][j]
 //		out = Out[r] + OutOff
@@ -301,7 +315,11 @@ type TileArgs struct {
 	// of A, then the offset in bytes of the tap's weights from B.
 	Rows unsafe.Pointer
 	Taps int // >= 1
-	K    int // channels a tap, >= 1
+	K    int // channels a tap, >= 0
+
+	// Carry are sums of other products, nil or MR rows of NR values close together, that these go on from. See
+	// Set.Strassen.
+	Carry [2]unsafe.Pointer
 
 	// B is a packed panel: K rows of NR columns for each tap. All NR columns are
 	// read, or only the vectors that hold the first Width.

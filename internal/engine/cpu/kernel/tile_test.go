@@ -19,6 +19,8 @@ type product struct {
 	b                        *matrix // taps*k rows of nr
 	order                    []int   // where a tap's weights lie in b
 	bias, out, residual      *matrix
+	carry                    [2]*matrix
+	sums                     bool // of carry, no product
 	lo, hi                   float32
 	accumulate               bool
 }
@@ -36,6 +38,12 @@ func drawProduct(t *rapid.T, s *scope, set *Set) *product {
 	p.order = s.rng.Perm(p.taps)
 	if rapid.Bool().Draw(t, "bias") {
 		p.bias = s.in(1, p.nr, 0)
+	}
+	for i := range p.carry {
+		if (set.Strassen || set == generic) && rapid.Bool().Draw(t, "carry") {
+			p.carry[i] = s.in(p.rows, p.nr, 0)
+			p.sums = rapid.Bool().Draw(t, "sums only")
+		}
 	}
 	p.out = s.out(p.rows, p.width, 40)
 	switch rapid.IntRange(0, 2).Draw(t, "add") {
@@ -65,6 +73,9 @@ func (p *product) run(set *Set, variant int) {
 	if p.bias != nil {
 		a.Bias = p.bias.ptr()
 	}
+	if p.sums {
+		a.K = 0
+	}
 	if p.accumulate {
 		a.AddFlag = 1
 	}
@@ -87,6 +98,11 @@ func (p *product) run(set *Set, variant int) {
 		for r := range mr {
 			out = append(out, p.out.addr(m+r)-offset)
 		}
+		for i, c := range p.carry {
+			if c != nil {
+				a.Carry[i] = unsafe.Pointer(&c.row(m)[0])
+			}
+		}
 		a.Rows, a.Out = unsafe.Pointer(&table[0]), unsafe.Pointer(&out[0])
 		set.Tile[variant](a)
 		m += mr
@@ -100,8 +116,16 @@ func (p *product) want(before *matrix, i, j int) (v, scale float64) {
 	if p.bias != nil {
 		term(p.bias.at(0, j))
 	}
+	for _, c := range p.carry {
+		if c != nil {
+			term(c.at(i, j))
+		}
+	}
 	for t := range p.taps {
 		for k := range p.k {
+			if p.sums {
+				break
+			}
 			term(p.a.at(t*p.rows+i, k) * p.b.at(p.order[t]*p.k+k, j))
 		}
 	}

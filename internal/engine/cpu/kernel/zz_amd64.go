@@ -8,6 +8,7 @@ var avx512 = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
 	Winograd:              true,
+	Strassen:              false,
 	Slides:                2,
 	Rows:                  []int{12, 8, 4, 2, 1},
 	GradRows:              []int{12, 8, 4},
@@ -20,6 +21,7 @@ var avx512 = &Set{
 	ReluGrad:              reluGradAVX512,
 	Dropout:               dropoutAVX512,
 	AddRows:               addRowsAVX512,
+	StrassenSums:          strassenSumsAVX512,
 	ClampRows:             clampRowsAVX512,
 	Activate:              activateAVX512,
 	ActivateGrad:          activateGradAVX512,
@@ -102,6 +104,9 @@ func dropoutAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int,
 
 //go:noescape
 func addRowsAVX512(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
+
+//go:noescape
+func strassenSumsAVX512(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
 
 //go:noescape
 func clampRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
@@ -212,6 +217,7 @@ var avx2 = &Set{
 	Name: "avx2",
 	MR:   6, NR: 16,
 	Winograd:              true,
+	Strassen:              true,
 	Slides:                1,
 	Rows:                  []int{6, 4, 2, 1},
 	GradRows:              []int{6, 4, 2},
@@ -224,6 +230,7 @@ var avx2 = &Set{
 	ReluGrad:              reluGradAVX2,
 	Dropout:               dropoutAVX2,
 	AddRows:               addRowsAVX2,
+	StrassenSums:          strassenSumsAVX2,
 	ClampRows:             clampRowsAVX2,
 	Activate:              activateAVX2,
 	ActivateGrad:          activateGradAVX2,
@@ -303,6 +310,9 @@ func dropoutAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c
 
 //go:noescape
 func addRowsAVX2(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
+
+//go:noescape
+func strassenSumsAVX2(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
 
 //go:noescape
 func clampRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)

@@ -149,6 +149,38 @@ unbiased:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 ready:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	VADDPS 128(BX), Y4, Y4
+	VADDPS 160(BX), Y5, Y5
+	VADDPS 192(BX), Y6, Y6
+	VADDPS 224(BX), Y7, Y7
+	VADDPS 256(BX), Y8, Y8
+	VADDPS 288(BX), Y9, Y9
+	VADDPS 320(BX), Y10, Y10
+	VADDPS 352(BX), Y11, Y11
+carried:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried2
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	VADDPS 128(BX), Y4, Y4
+	VADDPS 160(BX), Y5, Y5
+	VADDPS 192(BX), Y6, Y6
+	VADDPS 224(BX), Y7, Y7
+	VADDPS 256(BX), Y8, Y8
+	VADDPS 288(BX), Y9, Y9
+	VADDPS 320(BX), Y10, Y10
+	VADDPS 352(BX), Y11, Y11
+carried2:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last
@@ -421,6 +453,26 @@ unbiased2:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 ready2:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried3
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+	VADDPS 128(BX), Y2, Y2
+	VADDPS 192(BX), Y3, Y3
+	VADDPS 256(BX), Y4, Y4
+	VADDPS 320(BX), Y5, Y5
+carried3:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried4
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+	VADDPS 128(BX), Y2, Y2
+	VADDPS 192(BX), Y3, Y3
+	VADDPS 256(BX), Y4, Y4
+	VADDPS 320(BX), Y5, Y5
+carried4:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last2
@@ -643,6 +695,30 @@ unbiased:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 ready:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	VADDPS 128(BX), Y4, Y4
+	VADDPS 160(BX), Y5, Y5
+	VADDPS 192(BX), Y6, Y6
+	VADDPS 224(BX), Y7, Y7
+carried:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried2
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	VADDPS 128(BX), Y4, Y4
+	VADDPS 160(BX), Y5, Y5
+	VADDPS 192(BX), Y6, Y6
+	VADDPS 224(BX), Y7, Y7
+carried2:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last
@@ -851,6 +927,22 @@ unbiased2:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 ready2:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried3
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+	VADDPS 128(BX), Y2, Y2
+	VADDPS 192(BX), Y3, Y3
+carried3:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried4
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+	VADDPS 128(BX), Y2, Y2
+	VADDPS 192(BX), Y3, Y3
+carried4:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last2
@@ -1023,6 +1115,22 @@ unbiased:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 ready:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+carried:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried2
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+carried2:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last
@@ -1167,6 +1275,18 @@ unbiased2:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 ready2:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried3
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+carried3:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried4
+	VADDPS (BX), Y0, Y0
+	VADDPS 64(BX), Y1, Y1
+carried4:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last2
@@ -1293,6 +1413,18 @@ unbiased:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 ready:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+carried:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried2
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+carried2:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last
@@ -1405,6 +1537,16 @@ narrow:
 unbiased2:
 	VXORPS Y0, Y0, Y0
 ready2:
+	MOVQ (TileArgs_Carry+0)(AX), BX
+	TESTQ BX, BX
+	JEQ carried3
+	VADDPS (BX), Y0, Y0
+carried3:
+	MOVQ (TileArgs_Carry+8)(AX), BX
+	TESTQ BX, BX
+	JEQ carried4
+	VADDPS (BX), Y0, Y0
+carried4:
 	MOVQ TileArgs_Next(AX), DX
 	TESTQ DX, DX
 	JEQ last2
@@ -3571,6 +3713,72 @@ done:
 	ADDQ bs+40(FP), R8
 	DECQ DX
 	JNZ row
+	VZEROUPPER
+	RET
+
+// func strassenSumsAVX2(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
+TEXT ·strassenSumsAVX2(SB), NOSPLIT, $0-56
+	MOVQ s+0(FP), DI
+	MOVQ ss+8(FP), DX
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), R8
+	MOVQ d+32(FP), R9
+	MOVQ e+40(FP), R10
+	LEAQ (DI)(DX*1), R11
+	LEAQ (R11)(DX*1), R12
+	LEAQ (R12)(DX*1), R13
+	MOVQ c+48(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $64, CX
+	JLT narrower
+block:
+	VMOVUPS (R9)(BX*1), Y2
+	VADDPS (R10)(BX*1), Y2, Y1
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS Y1, (DI)(BX*1)
+	VSUBPS Y2, Y0, Y2
+	VSUBPS Y0, Y1, Y1
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, (R11)(BX*1)
+	VMOVUPS (R8)(BX*1), Y0
+	VSUBPS Y1, Y0, Y0
+	VMOVUPS Y0, (R13)(BX*1)
+	VMOVUPS 32(R9)(BX*1), Y6
+	VADDPS 32(R10)(BX*1), Y6, Y5
+	VMOVUPS 32(SI)(BX*1), Y4
+	VMOVUPS Y5, 32(DI)(BX*1)
+	VSUBPS Y6, Y4, Y6
+	VSUBPS Y4, Y5, Y5
+	VMOVUPS Y6, 32(R12)(BX*1)
+	VMOVUPS Y5, 32(R11)(BX*1)
+	VMOVUPS 32(R8)(BX*1), Y4
+	VSUBPS Y5, Y4, Y4
+	VMOVUPS Y4, 32(R13)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block
+narrower:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block2:
+	VMOVUPS (R9)(BX*1), Y2
+	VADDPS (R10)(BX*1), Y2, Y1
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS Y1, (DI)(BX*1)
+	VSUBPS Y2, Y0, Y2
+	VSUBPS Y0, Y1, Y1
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, (R11)(BX*1)
+	VMOVUPS (R8)(BX*1), Y0
+	VSUBPS Y1, Y0, Y0
+	VMOVUPS Y0, (R13)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block2
+done:
 	VZEROUPPER
 	RET
 

@@ -5707,6 +5707,92 @@ done:
 	VZEROUPPER
 	RET
 
+// func strassenSumsAVX512(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
+TEXT ·strassenSumsAVX512(SB), NOSPLIT, $0-56
+	MOVQ s+0(FP), DI
+	MOVQ ss+8(FP), DX
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), R8
+	MOVQ d+32(FP), R9
+	MOVQ e+40(FP), R10
+	LEAQ (DI)(DX*1), R11
+	LEAQ (R11)(DX*1), R12
+	LEAQ (R12)(DX*1), R13
+	MOVQ c+48(FP), CX
+	SHLQ $2, CX
+	XORL BX, BX
+	SUBQ $128, CX
+	JLT narrower
+block:
+	VMOVUPS (R9)(BX*1), Z2
+	VADDPS (R10)(BX*1), Z2, Z1
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS Z1, (DI)(BX*1)
+	VSUBPS Z2, Z0, Z2
+	VSUBPS Z0, Z1, Z1
+	VMOVUPS Z2, (R12)(BX*1)
+	VMOVUPS Z1, (R11)(BX*1)
+	VMOVUPS (R8)(BX*1), Z0
+	VSUBPS Z1, Z0, Z0
+	VMOVUPS Z0, (R13)(BX*1)
+	VMOVUPS 64(R9)(BX*1), Z6
+	VADDPS 64(R10)(BX*1), Z6, Z5
+	VMOVUPS 64(SI)(BX*1), Z4
+	VMOVUPS Z5, 64(DI)(BX*1)
+	VSUBPS Z6, Z4, Z6
+	VSUBPS Z4, Z5, Z5
+	VMOVUPS Z6, 64(R12)(BX*1)
+	VMOVUPS Z5, 64(R11)(BX*1)
+	VMOVUPS 64(R8)(BX*1), Z4
+	VSUBPS Z5, Z4, Z4
+	VMOVUPS Z4, 64(R13)(BX*1)
+	ADDQ $128, BX
+	SUBQ $128, CX
+	JGE block
+narrower:
+	ADDQ $128, CX
+	JEQ done
+	SUBQ $64, CX
+	JLT narrower2
+block2:
+	VMOVUPS (R9)(BX*1), Z2
+	VADDPS (R10)(BX*1), Z2, Z1
+	VMOVUPS (SI)(BX*1), Z0
+	VMOVUPS Z1, (DI)(BX*1)
+	VSUBPS Z2, Z0, Z2
+	VSUBPS Z0, Z1, Z1
+	VMOVUPS Z2, (R12)(BX*1)
+	VMOVUPS Z1, (R11)(BX*1)
+	VMOVUPS (R8)(BX*1), Z0
+	VSUBPS Z1, Z0, Z0
+	VMOVUPS Z0, (R13)(BX*1)
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGE block2
+narrower2:
+	ADDQ $64, CX
+	JEQ done
+	SUBQ $32, CX
+	JLT done
+block3:
+	VMOVUPS (R9)(BX*1), Y2
+	VADDPS (R10)(BX*1), Y2, Y1
+	VMOVUPS (SI)(BX*1), Y0
+	VMOVUPS Y1, (DI)(BX*1)
+	VSUBPS Y2, Y0, Y2
+	VSUBPS Y0, Y1, Y1
+	VMOVUPS Y2, (R12)(BX*1)
+	VMOVUPS Y1, (R11)(BX*1)
+	VMOVUPS (R8)(BX*1), Y0
+	VSUBPS Y1, Y0, Y0
+	VMOVUPS Y0, (R13)(BX*1)
+	ADDQ $32, BX
+	SUBQ $32, CX
+	JGE block3
+done:
+	VZEROUPPER
+	RET
+
 // func clampRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
 TEXT ·clampRowsAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS lo+48(FP), Z31

@@ -15,6 +15,7 @@ type isa struct {
 	masks          bool
 	pairs          bool // values are pairs of bfloat16
 	half           bool // rows of channels are bfloat16; what belongs to a channel is not
+	carries        bool // tiles go on from sums of other products: see Set.Strassen
 	rows, gradRows []int
 	reduce         []block // of channels, with sums in registers, widest first
 	stream         []block // of channels, without: from memory 512 bits win nothing, and lose where unaligned
@@ -28,7 +29,7 @@ var avx512 = &isa{
 }
 
 var avx2 = &isa{
-	name: "AVX2", wide: ymm, lanes: 8, regs: 16,
+	name: "AVX2", wide: ymm, lanes: 8, regs: 16, carries: true,
 	rows: []int{6, 4, 2, 1}, gradRows: []int{6, 4, 2},
 	reduce: []block{{ymm, 4}, {ymm, 3}, {ymm, 2}, {ymm, 1}},
 	stream: []block{{ymm, 4}, {ymm, 1}},

@@ -67,6 +67,7 @@ var kernels = map[string]func(*asm){
 	"ReluGrad":        (*asm).reluGrad,
 	"Dropout":         (*asm).dropout,
 	"AddRows":         (*asm).addRows,
+	"StrassenSums":    (*asm).strassenSums,
 	"ClampRows":       (*asm).clampRows,
 	"Activate":        (*asm).activate,
 	"ActivateGrad":    (*asm).activateGrad,
@@ -128,7 +129,7 @@ func (a *asm) file(funcs []function, kernels map[string]func(*asm)) {
 
 // declare writes the functions' declarations and the Set that lists them.
 func (s *isa) declare(w *bytes.Buffer, funcs []function) {
-	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\nSlides: %d,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes, s.slideLines())
+	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\nStrassen: %t,\nSlides: %d,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes, s.carries, s.slideLines())
 	fmt.Fprintf(w, "Rows: %s,\nGradRows: %s,\n", s.numbers("int", "%d", s.rows), s.numbers("int", "%d", s.gradRows))
 	s.list(w, funcs)
 }

@@ -280,6 +280,31 @@ func (a *asm) addRows() {
 	})
 }
 
+func (a *asm) strassenSums() {
+	a.get("s", "DI", "ss", "DX", "a", "SI", "b", "R8", "d", "R9", "e", "R10")
+	sums := []string{"DI", "R11", "R12", "R13"}
+	for i, s := range sums[1:] {
+		a.op("LEAQ", "("+sums[i]+")(DX*1)", s)
+	}
+	a.columns(a.besides(2, 1), func(b block) {
+		const first, sum, difference, temp = 0, 1, 2, 3
+		for i := range b.n {
+			r := 4 * i
+			a.loadRow(b.vec, "R9", i, r+difference)
+			a.opRow("VADDPS", "R10", b.vec, i, r+temp, b.r(r+difference), b.r(r+sum))
+			a.loadRow(b.vec, "SI", i, r+first)
+			a.storeRow(b.vec, r+sum, sums[0], i)
+			a.sub(b.vec, r+first, r+difference, r+difference)
+			a.sub(b.vec, r+sum, r+first, r+sum)
+			a.storeRow(b.vec, r+difference, sums[2], i)
+			a.storeRow(b.vec, r+sum, sums[1], i)
+			a.loadRow(b.vec, "R8", i, r+first)
+			a.sub(b.vec, r+first, r+sum, r+first)
+			a.storeRow(b.vec, r+first, sums[3], i)
+		}
+	})
+}
+
 func (a *asm) clampRows() {
 	lo, hi := a.regs-1, a.regs-2
 	a.broadcast("lo", lo)

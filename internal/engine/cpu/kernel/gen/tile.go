@@ -160,7 +160,9 @@ func (t tileShape) tile() {
 	t.mark(unbiased)
 	t.each(func(r, v int) { t.op("VXORPS", t.sum(r, v), t.sum(r, v), t.sum(r, v)) })
 	t.mark(ready)
-
+	if t.carries {
+		t.carry(panelRow)
+	}
 	t.prefetch()
 	t.op("MOVQ", "TileArgs_Taps(AX)", "BX")
 	t.op("MOVQ", "BX", "taps-16(SP)")
@@ -229,6 +231,20 @@ func (t tileShape) tile() {
 		}
 	}
 	t.ret()
+}
+
+// carry adds what other products left, rows of NR values.
+func (t tileShape) carry(row int) {
+	for i := range 2 {
+		none := t.label("carried")
+		t.op("MOVQ", fmt.Sprintf("(TileArgs_Carry+%d)(AX)", 8*i), "BX")
+		t.op("TESTQ", "BX", "BX")
+		t.op("JEQ", none)
+		t.each(func(r, v int) {
+			t.op("VADDPS", offset(r*row+v*t.wide.bytes())+"(BX)", t.sum(r, v), t.sum(r, v))
+		})
+		t.mark(none)
+	}
 }
 
 // prefetch asks for the lines that the next tile will write, and for those of what it
