@@ -51,13 +51,13 @@ func (t *gatherTask) cut(n int) (blocks, groups int) {
 	for i := range t.classes {
 		blocks += (n*t.classes[i].count + t.block - 1) / t.block
 	}
-	return blocks, t.groups(blocks)
+	return blocks, t.groups(blocks, t.panels)
 }
 
-// groups is how many parts the panels are cut into, for enough items to share.
-func (t *gatherTask) groups(blocks int) int {
+// groups is how many parts the panels, or what else there are units of, are cut into, for enough items to share.
+func (t *gatherTask) groups(blocks, units int) int {
 	if want := 4 * t.threads; t.threads > 1 && blocks < want {
-		return min(t.panels, (want+blocks-1)/blocks)
+		return min(units, (want+blocks-1)/blocks)
 	}
 	return 1
 }

@@ -83,10 +83,7 @@ func (l *lowering) quartered(t *gatherTask, norm *normState, u *tensor) (*strass
 
 func (t *strassenTask) cut(n int) (blocks, groups int) {
 	blocks = (n*t.half + t.pairs - 1) / t.pairs
-	if want := 4 * t.threads; t.threads > 1 && blocks < want {
-		return blocks, min(t.panels/2, (want+blocks-1)/blocks)
-	}
-	return blocks, 1
+	return blocks, t.groups(blocks, t.panels/2)
 }
 
 func (t *strassenTask) items(n int) int {

@@ -83,7 +83,7 @@ type winogradTask struct {
 
 func (t *winogradTask) cut(n int) (blocks, groups int) {
 	blocks = t.grid.blocks(n)
-	return blocks, t.groups(blocks)
+	return blocks, t.groups(blocks, t.panels)
 }
 
 func (t *winogradTask) items(n int) int {

@@ -99,7 +99,7 @@ type Set struct {
 	//	y[i][j] = a[i][j] + b[i][j]
 	AddRows func(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows, c int)
 
-	// StrassenSums are the sums of a pair of rows, each in two halves, that Winograd's form of
+	// StrassenSums, which only sets with Strassen must have, are the sums of a pair of rows, each in two halves, that Winograd's form of
 	// Strassen's algorithm multiplies: four rows of c values, ss bytes apart. The halves of the first
 	// row are a and b, of the second d and e.
 	//

@@ -21,7 +21,6 @@ var avx512 = &Set{
 	ReluGrad:              reluGradAVX512,
 	Dropout:               dropoutAVX512,
 	AddRows:               addRowsAVX512,
-	StrassenSums:          strassenSumsAVX512,
 	ClampRows:             clampRowsAVX512,
 	Activate:              activateAVX512,
 	ActivateGrad:          activateGradAVX512,
@@ -104,9 +103,6 @@ func dropoutAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int,
 
 //go:noescape
 func addRowsAVX512(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
-
-//go:noescape
-func strassenSumsAVX512(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
 
 //go:noescape
 func clampRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)

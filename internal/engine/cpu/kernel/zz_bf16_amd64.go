@@ -71,7 +71,6 @@ var avx512Half = &Set{
 	ReluGrad:              reluGradAVX512Half,
 	Dropout:               dropoutAVX512Half,
 	AddRows:               addRowsAVX512Half,
-	StrassenSums:          strassenSumsAVX512Half,
 	ClampRows:             clampRowsAVX512Half,
 	Activate:              activateAVX512Half,
 	ActivateGrad:          activateGradAVX512Half,
@@ -145,9 +144,6 @@ func dropoutAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows 
 
 //go:noescape
 func addRowsAVX512Half(y unsafe.Pointer, ys int, a unsafe.Pointer, as int, b unsafe.Pointer, bs int, rows int, c int)
-
-//go:noescape
-func strassenSumsAVX512Half(s unsafe.Pointer, ss int, a unsafe.Pointer, b unsafe.Pointer, d unsafe.Pointer, e unsafe.Pointer, c int)
 
 //go:noescape
 func clampRowsAVX512Half(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int, lo float32, hi float32)
