@@ -288,6 +288,7 @@ func (a *asm) strassenSums() {
 	}
 	a.columns(a.besides(2, 1), func(b block) {
 		const first, sum, difference, temp = 0, 1, 2, 3
+		a.ahead(b, "SI", "R8", "R9", "R10")
 		for i := range b.n {
 			r := 4 * i
 			a.loadRow(b.vec, "R9", i, r+difference)
