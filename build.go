@@ -21,9 +21,10 @@ func (s *session) build(ctx context.Context) (err error) {
 	if s.engine, err = engineFor(s.graph, s.c.Threads, s.c.Precision); err != nil {
 		return err
 	}
-	if err := s.drop(); err != nil {
+	if err := s.drop(s.graph); err != nil {
 		return err
 	}
+	s.checkSize()
 	if _, err := s.classWeights(); err != nil {
 		return err
 	}
@@ -39,11 +40,12 @@ func (s *session) build(ctx context.Context) (err error) {
 	for i := range s.stages { // a cap too small for any of them is said before weights are fetched
 		p := s.stages[len(s.stages)-1-i]
 		s.frozen = p.frozen
-		lower, upper, ok := graph.Split(s.graph, s.frozen)
-		if s.learns = s.graph; ok {
-			s.learns = upper
+		c, err := s.cut(p)
+		if err != nil {
+			return err
 		}
-		if err := s.fit(func(param int) bool { return !s.frozen[param] }, lower, p.recipe.Slots()); err != nil {
+		s.learns = c.learns
+		if err := s.fit(func(param int) bool { return !s.frozen[param] }, c, p.recipe.Slots()); err != nil {
 			return err
 		}
 	}
@@ -76,26 +78,29 @@ func (s *session) start(ctx context.Context) error {
 }
 
 // drop sets what the recipe says of dropout and stochastic depth.
-func (s *session) drop() error {
+func (s *session) drop(g *graph.Graph) error {
 	if p := s.recipe.Dropout; p != nil {
-		graph.SetDropout(s.graph, *p)
+		graph.SetDropout(g, *p)
 	}
-	if p := s.recipe.StochDepth; p != nil && !graph.SetStochasticDepth(s.graph, *p) && *p > 0 {
+	if p := s.recipe.StochDepth; p != nil && !graph.SetStochasticDepth(g, *p) && *p > 0 {
 		return fmt.Errorf("stochastic-depth: %s has no blocks that can be left out", s.model.Name)
 	}
 	return nil
 }
 
 // fit chooses the part of a batch that the cap allows, and leaves decoded pictures
-// and kept features the rest. lower is the part that makes features, or nil.
-func (s *session) fit(trainable func(int) bool, lower *graph.Graph, slots []engine.Slot) error {
+// and kept features the rest.
+func (s *session) fit(trainable func(int) bool, c cut, slots []engine.Slot) error {
 	s.part = min(s.recipe.Batch, s.batch())
 	if s.c.Memory <= 0 {
 		return nil
 	}
 	l := &memoryLimit{engine: s.engine, graph: s.learns, bytes: s.c.Memory, batch: s.batch(), train: true, trainable: trainable, slots: slots, evaluated: 1}
-	if planner, ok := s.engine.(engine.Planner); ok && lower != nil {
-		p, err := planner.Plan(lower, engine.Config{Batch: batchSize})
+	if c.beside != nil && !c.features {
+		l.judged = c.beside
+	}
+	if planner, ok := s.engine.(engine.Planner); ok && c.beside != nil {
+		p, err := planner.Plan(c.beside, engine.Config{Batch: batchSize})
 		if err != nil {
 			return err
 		}
@@ -110,10 +115,10 @@ func (s *session) fit(trainable func(int) bool, lower *graph.Graph, slots []engi
 	}
 	s.part = min(s.part, part)
 	s.images = min(s.images, int(l.bytes)-plan.Total-l.loading(part))
-	if lower == nil {
-		s.cache.Limit(s.images)
-	} else {
+	if c.features {
 		s.cache.Limit(s.images / 2)
+	} else {
+		s.cache.Limit(s.images)
 	}
 	return nil
 }

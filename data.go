@@ -79,15 +79,17 @@ func (s *session) openData(ctx context.Context) (err error) {
 }
 
 func (s *session) source(samples []dataset.Sample, augment bool) train.Source {
-	batch, ahead := s.batch(), 0
-	if !augment {
+	batch, ahead, pre := s.batch(), 0, s.pre
+	if augment {
+		pre = pre.WithSize(s.learns.Input().H)
+	} else {
 		batch = min(s.part, batchSize) // evaluation needs no large ones, and each holds memory
 	}
 	if s.c.Memory > 0 {
 		ahead = aheadCapped
 	}
 	l := dataset.NewLoader(samples, dataset.LoaderOptions{
-		Batch: batch, Preprocess: s.pre, Augment: augment, Augmentation: s.augment, Shuffle: augment, Balance: augment && s.recipe.Balanced, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
+		Batch: batch, Preprocess: pre, Augment: augment, Augmentation: s.augment, Shuffle: augment, Balance: augment && s.recipe.Balanced, Seed: s.c.Seed, Workers: s.c.Threads, Ahead: ahead, Cache: s.cache,
 		Decode: dataset.DecodeOptions{MaxPixels: s.c.MaxPixels},
 		Warn:   func(err error) { s.c.Events(Warning{"left out: " + err.Error()}) },
 	})

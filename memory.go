@@ -1,6 +1,7 @@
 package graft
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
@@ -88,7 +89,8 @@ type memoryLimit struct {
 	train     bool
 	trainable func(int) bool
 	slots     []engine.Slot
-	evaluated int // loaders for evaluation, beside the one for training
+	evaluated int          // loaders for evaluation, beside the one for training
+	judged    *graph.Graph // whose pictures they load; nil is graph
 }
 
 // loading is what the batches that are being made take, and the copy of the
@@ -98,11 +100,11 @@ func (l *memoryLimit) loading(part int) int {
 	if l.bytes > 0 {
 		ahead = aheadCapped
 	}
-	pictures := l.evaluated * min(part, batchSize)
+	values := l.evaluated * min(part, batchSize) * cmp.Or(l.judged, l.graph).Input().Len()
 	if l.train {
-		pictures += l.batch
+		values += l.batch * l.graph.Input().Len()
 	}
-	bytes := (ahead + 1) * pictures * l.graph.Input().Len() * 4
+	bytes := (ahead + 1) * values * 4
 	if l.train {
 		params, _ := graph.Counts(l.graph)
 		bytes += params * 4

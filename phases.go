@@ -115,33 +115,34 @@ func (s *session) lowerBlocks(share float64) int {
 }
 
 // compile makes the network that a phase's frozen parameters ask for: the whole, or where
-// a lower part can be cut off, that part and the upper one, which learns from its features.
+// a lower part can be cut off, that part and the upper one, which learns from its features; or the whole
+// for two sizes of pictures.
 func (s *session) compile(p phase, values [][]float32) (err error) {
 	s.frozen = p.frozen
 	trainable := func(param int) bool { return !s.frozen[param] }
-	lower, upper, ok := graph.Split(s.graph, s.frozen)
-	s.learns = s.graph
-	if ok {
-		s.learns = upper
+	c, err := s.cut(p)
+	if err != nil {
+		return err
 	}
-	if err := s.fit(trainable, lower, p.recipe.Slots()); err != nil {
+	s.learns = c.learns
+	if err := s.fit(trainable, c, p.recipe.Slots()); err != nil {
 		return err
 	}
 	if s.net, err = s.engine.Compile(s.learns, engine.Config{Batch: s.part, Train: true, Trainable: trainable, Slots: p.recipe.Slots()}); err != nil {
 		return err
 	}
 	s.lower = nil
-	if ok {
-		if s.lower, err = s.engine.Compile(lower, engine.Config{Batch: min(s.part, batchSize)}); err != nil {
+	if c.beside != nil {
+		beside, err := s.engine.Compile(c.beside, engine.Config{Batch: min(s.part, batchSize)})
+		if err != nil {
 			return err
 		}
-		n := &features.Network{Network: s.net, Lower: s.lower, InLower: make([]bool, len(s.graph.Params))}
-		for i := range lower.Nodes {
-			for _, p := range lower.Nodes[i].Params {
-				n.InLower[p] = true
-			}
+		if c.features {
+			s.lower = beside
+			s.net = features.Join(s.net, beside, c.beside)
+		} else {
+			s.net = newResized(s.net, beside, s.graph)
 		}
-		s.net = n
 	}
 	train.Load(s.net, values)
 	return nil

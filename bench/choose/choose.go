@@ -59,7 +59,7 @@ func (r round) choose(rows []row, list []candidate) candidate {
 				worse++
 			}
 		}
-		if worse > r.Worse || all < was+margin-exact {
+		if worse > r.Worse || all < was+needed(c)-exact {
 			continue
 		}
 		if all > best+exact || all > best-exact && c.cost() < won.cost() {
@@ -67,6 +67,14 @@ func (r round) choose(rows []row, list []candidate) candidate {
 		}
 	}
 	return won
+}
+
+// needed is what a candidate's mean must be better by: nothing where it is cheaper to train.
+func needed(c candidate) float64 {
+	if c.cost() < 0 {
+		return 0
+	}
+	return margin
 }
 
 // marks are the lines of the document between which the round's table lies.

@@ -41,6 +41,7 @@ func recipeFlags(r *graft.Recipe) *pflag.FlagSet {
 	p.IntVar(&r.Patience, "patience", r.Patience, "epochs without a better one before training ends")
 	p.Float64Var(&r.TargetAccuracy, "target-accuracy", r.TargetAccuracy, "held-out accuracy at which training ends")
 	p.DurationVar(&r.Time, "time", r.Time, "how long to train, as 5m: the schedule fits it")
+	p.Float64Var(&r.TrainSize, "train-size", r.TrainSize, "side of the squares that the whole network learns from, as a share of --image-size: 0.86 makes 192 of 224")
 	p.StringVar(&r.Unfreeze, "unfreeze", r.Unfreeze, "thaw from the output layer down, as \"3:75%,5:50%,8:none\": EPOCH:FROZEN, what stays frozen after it, as --freeze (+ between names)")
 	p.StringVar(&r.ReuseHead, "reuse-head", r.ReuseHead, "rows of the old output layer for classes of the same name: auto, none, or a FILE of name=old name lines")
 	return p

@@ -17,6 +17,7 @@ import (
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
+	"graft/internal/graph"
 )
 
 // A Store holds the features of samples: those that fit a limit in memory, the
@@ -232,6 +233,17 @@ type Network struct {
 	engine.Network                // the upper part
 	Lower          engine.Network // compiled for inference
 	InLower        []bool         // by parameter
+}
+
+// Join makes a Network of its parts; g is the lower one's graph, with the whole's parameters.
+func Join(upper, lower engine.Network, g *graph.Graph) *Network {
+	n := &Network{Network: upper, Lower: lower, InLower: make([]bool, len(g.Params))}
+	for i := range g.Nodes {
+		for _, p := range g.Nodes[i].Params {
+			n.InLower[p] = true
+		}
+	}
+	return n
 }
 
 // Load gives a parameter to the part it belongs to.

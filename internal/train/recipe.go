@@ -59,6 +59,8 @@ type Recipe struct {
 	Augment string `toml:"augment" json:"augment,omitempty"` // what happens to training pictures, as --augment
 	Crop    string `toml:"crop" json:"crop,omitempty"`       // how pictures become squares, as --crop
 
+	TrainSize float64 `toml:"train-size" json:"train_size,omitempty"` // side of the squares that a network learns from where all of it does, over the one it is judged and used at; 0 is 1
+
 	Unfreeze string   `toml:"unfreeze" json:"unfreeze,omitempty"` // stages instead of Phases: "EPOCH:FROZEN,..."; see Stages
 	Phases   []Phased `toml:"phase" json:"phases,omitempty"`      // none is one phase of the whole
 }
@@ -74,6 +76,7 @@ type Phased struct {
 	LabelSmoothing *float64 `toml:"label-smoothing" json:"label_smoothing,omitempty"` // nil is the recipe's
 	EMA            bool     `toml:"ema" json:"ema,omitempty"`                         // keep the recipe's average in this phase; the last phase always does
 	Batches        int      `toml:"batches" json:"batches,omitempty"`                 // the most steps of an epoch; 0 is all
+	TrainSize      float64  `toml:"train-size" json:"train_size,omitempty"`           // 0 is the recipe's
 }
 
 // For is the recipe of a phase; last says that it is the last one.
@@ -92,6 +95,9 @@ func (r Recipe) For(p Phased, last bool) Recipe {
 	}
 	if !last && !p.EMA {
 		r.EMA = 0
+	}
+	if p.TrainSize > 0 {
+		r.TrainSize = p.TrainSize
 	}
 	if p.LabelSmoothing != nil {
 		r.LabelSmoothing = *p.LabelSmoothing
@@ -133,6 +139,7 @@ func (r Recipe) Check() error {
 		{slices.Contains([]string{"", "accuracy", "loss", "last"}, r.Choose), fmt.Sprintf("choose is %q: there are accuracy, loss and last", r.Choose)},
 		{r.Patience >= 0, fmt.Sprintf("patience is %d, must be at least 1, or 0 for none", r.Patience)},
 		{r.TargetAccuracy >= 0 && r.TargetAccuracy <= 1, fmt.Sprintf("target-accuracy is %g, must be a share from 0 to 1", r.TargetAccuracy)},
+		{r.TrainSize >= 0 && r.TrainSize <= 1, fmt.Sprintf("train-size is %g, must be a share of the image size, at most 1 (0.86 makes 192 of 224)", r.TrainSize)},
 		{r.Time >= 0, fmt.Sprintf("time is %v, must be above 0", r.Time)},
 	} {
 		if !c.ok {
