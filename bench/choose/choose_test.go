@@ -54,10 +54,14 @@ func TestCriterion(t *testing.T) {
 		{0, []float64{.865, .865}, "rate 0.006"}, {0, []float64{.88, .8599}, "before"}, {0, []float64{.864, .865}, "before"},
 		{0, []float64{.87, .86}, "rate 0.006"}, {0, []float64{.8, .8}, "before"},
 		{1, []float64{.89, .8599, .86}, "rate 0.006"}, {1, []float64{.89, .8599, .8599}, "before"},
+		{4, []float64{.86, .8601, .8599}, "learns from 192 pixels"}, {4, []float64{.86, .86, .8599}, "before"}, {4, []float64{.87, .8599, .8599}, "before"},
 	} {
-		r := rounds[c.round]
-		rows := append(equal(r, "before", .86), measured(r, "rate 0.006", c.deals...)...)
-		if got := r.choose(rows, []candidate{nil, named(r, "rate 0.006")}).name(); got != c.want {
+		r, other := rounds[c.round], "rate 0.006"
+		if c.round == 4 { // cheaper than before
+			other = "learns from 192 pixels"
+		}
+		rows := append(equal(r, "before", .86), measured(r, other, c.deals...)...)
+		if got := r.choose(rows, []candidate{nil, named(r, other)}).name(); got != c.want {
 			t.Errorf("%+v: chose %s", c, got)
 		}
 	}

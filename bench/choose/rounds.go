@@ -61,8 +61,8 @@ var rounds = []round{
 		{Name: "rate 0.012", Edits: []string{"\nlr = 0.004", "\nlr = 0.012"}},
 	}},
 	{Index: 4, Deals: []uint64{11, 12, 13}, Worse: 1, Before: candidate{eightEpochs}, Changes: []change{
-		{Name: "learns from 192 pixels", Edits: []string{"\nepochs = 8 ", "\ntrain-size = 0.86\nepochs = 8 "}, Cost: -2},
-		{Name: "learns from 192 pixels, 11 epochs", Edits: []string{"\nepochs = 8 ", "\ntrain-size = 0.86\nepochs = 11 "}},
+		{Name: "learns from 192 pixels", Edits: []string{"# of the whole network\n", "\ntrain-size = 0.86\n"}, Cost: -2},
+		{Name: "learns from 192 pixels, 11 epochs", Edits: []string{"# of the whole network\n", "\ntrain-size = 0.86\n", "\nepochs = 8 ", "\nepochs = 11 "}},
 	}},
 }
 
