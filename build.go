@@ -95,26 +95,16 @@ func (s *session) fit(trainable func(int) bool, c cut, slots []engine.Slot) erro
 	if s.c.Memory <= 0 {
 		return nil
 	}
-	l := &memoryLimit{engine: s.engine, graph: s.learns, bytes: s.c.Memory, batch: s.batch(), train: true, trainable: trainable, slots: slots, evaluated: 1}
-	if c.beside != nil && !c.features {
-		l.judged = c.beside
-	}
-	if planner, ok := s.engine.(engine.Planner); ok && c.beside != nil {
-		p, err := planner.Plan(c.beside, engine.Config{Batch: batchSize})
-		if err != nil {
-			return err
-		}
-		l.bytes -= int64(p.Total)
-	}
+	l := &memoryLimit{engine: s.engine, cut: c, bytes: s.c.Memory, batch: s.batch(), train: true, trainable: trainable, slots: slots, evaluated: 1}
 	if len(s.data.Valid) > 0 && len(s.data.Test) > 0 {
 		l.evaluated = 2
 	}
-	part, plan, err := l.part()
+	fitting, err := l.fit()
 	if err != nil {
 		return err
 	}
-	s.part = min(s.part, part)
-	s.images = min(s.images, int(l.bytes)-plan.Total-l.loading(part))
+	s.part = min(s.part, fitting.part)
+	s.images = min(s.images, int(l.bytes-fitting.bytes))
 	if c.features {
 		s.cache.Limit(s.images / 2)
 	} else {

@@ -131,10 +131,12 @@ func OpenWith(path string, o OpenOptions) (*Classifier, error) {
 	}
 	c.batch = batchSize
 	if o.Memory > 0 {
-		l := &memoryLimit{engine: c.engine, graph: c.graph, bytes: o.Memory, batch: batchSize, evaluated: 1}
-		if c.batch, _, err = l.part(); err != nil {
+		l := &memoryLimit{engine: c.engine, cut: cut{learns: c.graph}, bytes: o.Memory, batch: batchSize, evaluated: 1}
+		fitting, err := l.fit()
+		if err != nil {
 			return nil, err
 		}
+		c.batch = fitting.part
 	}
 	network := c.graph
 	if c.judge.neighbours != nil {

@@ -1,7 +1,6 @@
 package graft
 
 import (
-	"cmp"
 	"fmt"
 	"runtime/debug"
 
@@ -67,10 +66,12 @@ func PlanMemory(c PlanConfig) (*MemoryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &memoryLimit{engine: e, graph: g, bytes: c.Memory, batch: c.Batch, train: !c.Infer, evaluated: 1}
-	if r.Part, r.Plan, err = l.part(); err != nil {
+	l := &memoryLimit{engine: e, cut: cut{learns: g}, bytes: c.Memory, batch: c.Batch, train: !c.Infer, evaluated: 1}
+	fitting, err := l.fit()
+	if err != nil {
 		return nil, err
 	}
+	r.Part, r.Plan = fitting.part, fitting.plan
 	r.Parts = train.Parts(c.Batch, r.Part)
 	r.Loading = l.loading(r.Part)
 	r.BatchNorm = !c.Infer && train.Normalises(g)
@@ -82,15 +83,14 @@ const aheadCapped = 1
 
 // A memoryLimit fits a network and its batches into so many bytes.
 type memoryLimit struct {
-	engine    engine.Engine
-	graph     *graph.Graph
+	engine engine.Engine
+	cut
 	bytes     int64 // 0 is no limit
 	batch     int
 	train     bool
 	trainable func(int) bool
 	slots     []engine.Slot
-	evaluated int          // loaders for evaluation, beside the one for training
-	judged    *graph.Graph // whose pictures they load; nil is graph
+	evaluated int // loaders for evaluation, beside the one for training
 }
 
 // loading is what the batches that are being made take, and the copy of the
@@ -100,41 +100,59 @@ func (l *memoryLimit) loading(part int) int {
 	if l.bytes > 0 {
 		ahead = aheadCapped
 	}
-	values := l.evaluated * min(part, batchSize) * cmp.Or(l.judged, l.graph).Input().Len()
+	judged := l.learns
+	if l.beside != nil && !l.features {
+		judged = l.beside
+	}
+	values := l.evaluated * min(part, batchSize) * judged.Input().Len()
 	if l.train {
-		values += l.batch * l.graph.Input().Len()
+		values += l.batch * l.learns.Input().Len()
 	}
 	bytes := (ahead + 1) * values * 4
 	if l.train {
-		params, _ := graph.Counts(l.graph)
+		params, _ := graph.Counts(l.learns)
 		bytes += params * 4
 	}
 	return bytes
 }
 
-// part finds the largest part of the batch with which everything fits.
-func (l *memoryLimit) part() (int, *engine.Plan, error) {
+// A fitting is a part of the batch that goes through the network at once, what it plans, and
+// the bytes of everything.
+type fitting struct {
+	part  int
+	plan  *engine.Plan
+	bytes int64
+}
+
+// fit finds the largest part of the batch with which everything fits.
+func (l *memoryLimit) fit() (f fitting, err error) {
 	planner, ok := l.engine.(engine.Planner)
 	if !ok {
-		return 0, nil, fmt.Errorf("%s plans no memory", l.engine.Device())
+		return f, fmt.Errorf("%s plans no memory", l.engine.Device())
 	}
-	for parts, last := 1, 0; ; parts++ {
+	for parts := 1; ; parts++ {
 		part := (l.batch + parts - 1) / parts
-		if part == last {
+		if part == f.part {
 			continue
 		}
-		last = part
-		p, err := planner.Plan(l.graph, engine.Config{Batch: part, Train: l.train, Trainable: l.trainable, Slots: l.slots})
-		if err != nil {
-			return 0, nil, err
+		f.part = part
+		if f.plan, err = planner.Plan(l.learns, engine.Config{Batch: part, Train: l.train, Trainable: l.trainable, Slots: l.slots}); err != nil {
+			return f, err
 		}
-		need := int64(p.Total + l.loading(part))
-		if l.bytes == 0 || need <= l.bytes {
-			return part, p, nil
+		f.bytes = int64(f.plan.Total + l.loading(part))
+		if l.beside != nil {
+			p, err := planner.Plan(l.beside, engine.Config{Batch: min(part, batchSize)})
+			if err != nil {
+				return f, err
+			}
+			f.bytes += int64(p.Total)
+		}
+		if l.bytes == 0 || f.bytes <= l.bytes {
+			return f, nil
 		}
 		if part == 1 {
-			return 0, nil, fmt.Errorf("--memory %d MB is too little for %s with batches of %d: one picture at a time takes %d MB; the least that works is --memory %dMB",
-				l.bytes/1e6, l.graph.Name, l.batch, megabytes(need), megabytes(need))
+			return f, fmt.Errorf("--memory %d MB is too little for %s with batches of %d: one picture at a time takes %d MB; the least that works is --memory %dMB",
+				l.bytes/1e6, l.learns.Name, l.batch, megabytes(f.bytes), megabytes(f.bytes))
 		}
 	}
 }
