@@ -108,9 +108,15 @@ func (s *session) announce(sentence, loss string, threads int) {
 			trainable -= p.Len()
 		}
 	}
+	learns := s.pre.Crop
+	for _, p := range s.stages {
+		if cut, err := s.cut(p); err == nil && !cut.features {
+			learns = cut.learns.Input().H
+		}
+	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,
 		Train: len(d.Train), Valid: len(d.Valid), Test: len(d.Test), ChosenOn: sentence, Recipe: r,
-		Size: s.pre.Crop, Crop: string(s.pre.Fit), Augment: s.augmented, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
+		Size: s.pre.Crop, Learns: learns, Crop: string(s.pre.Fit), Augment: s.augmented, Seed: c.Seed, Threads: threads, Parameters: params, Trainable: trainable, Freeze: c.Freeze, MegabytesEngine: s.net.Bytes() >> 20,
 		Memory: c.Memory, Part: s.part, PartStatistics: train.Normalises(s.learns) && s.part < s.batch(), CacheBytes: s.images, Decode: decodingOf(s.pre)})
 }
 

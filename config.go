@@ -142,6 +142,7 @@ type Plan struct {
 	Recipe                      Recipe
 	Freeze                      string
 	Size                        int
+	Learns                      int    // side of the squares that it learns from, where the whole network learns; else Size
 	Crop, Augment               string // "" where nothing was asked for
 	Seed                        uint64
 	Threads                     int

@@ -174,7 +174,11 @@ func (r *report) plan(p graft.Plan) {
 	}
 	r.line("data      %s", data)
 	r.line("          %s", p.ChosenOn)
-	r.line("model     %s, %.1f M parameters, %d pixels", p.Model, float64(p.Parameters)/1e6, p.Size)
+	pixels := fmt.Sprintf("%d pixels", p.Size)
+	if p.Learns != p.Size {
+		pixels += fmt.Sprintf(" (%d in training)", p.Learns)
+	}
+	r.line("model     %s, %.1f M parameters, %s", p.Model, float64(p.Parameters)/1e6, pixels)
 	if p.Crop != "" || p.Augment != "" {
 		r.line("pictures  %s, augmented by %s", cmp.Or(p.Crop, "crop"), cmp.Or(p.Augment, "flip"))
 	}

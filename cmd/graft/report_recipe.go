@@ -60,7 +60,7 @@ func techniques(r graft.Recipe) []string {
 	add(r.Mixup > 0, "mixup %g", r.Mixup)
 	add(r.Cutmix > 0, "cutmix %g", r.Cutmix)
 	add(r.Mixup > 0 || r.Cutmix > 0, "neither in the last %.0f %% of the epochs", 100*r.MixEnd)
-	add(r.TrainSize != 0 && r.TrainSize != 1, "learning from squares of %g of the side", r.TrainSize)
+	add(r.TrainSize != 0 && r.TrainSize != 1, "training size %g", r.TrainSize)
 	add(r.Unfreeze != "", "unfreezing %s", r.Unfreeze)
 	add(r.Classes != "", "class weights %s", r.Classes)
 	add(r.Balanced, "classes drawn equally often")

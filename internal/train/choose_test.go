@@ -30,11 +30,15 @@ func TestBetter(t *testing.T) {
 }
 
 func TestPatienceCountsFromThePhasesOwnBest(t *testing.T) {
-	r := &run{Job: Job{Recipe: Recipe{Patience: 2}}, at: Position{Started: 4, Best: &Epoch{Epoch: 3}, Own: &Epoch{Epoch: 6}}}
+	r := &run{Job: Job{Recipe: Recipe{Patience: 2, Epochs: 10}}, at: Position{Started: 4, Best: &Epoch{Epoch: 3}, Own: &Epoch{Epoch: 6}}}
 	if r.decide(&Epoch{Epoch: 7}); r.at.Over != "" {
 		t.Errorf("ended one epoch after the phase's best: %s", r.at.Over)
 	}
 	if r.decide(&Epoch{Epoch: 8}); r.at.Over == "" {
 		t.Error("did not end two epochs after the phase's best")
+	}
+	r.at.Over, r.Recipe.Epochs = "", 4
+	if r.decide(&Epoch{Epoch: 8}); r.at.Over != "" {
+		t.Errorf("the last epoch was ended by something else: %s", r.at.Over)
 	}
 }

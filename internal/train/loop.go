@@ -276,7 +276,7 @@ func (r *run) decide(e *Epoch) {
 	switch {
 	case c.TargetAccuracy > 0 && e.held().Accuracy >= c.TargetAccuracy:
 		r.at.Over, r.at.Ends = fmt.Sprintf("the held-out accuracy reached %g", c.TargetAccuracy), true
-	case c.Patience > 0 && e.Epoch-r.at.Own.Epoch >= c.Patience:
+	case c.Patience > 0 && e.Epoch-r.at.Own.Epoch >= c.Patience && e.Epoch < r.at.Started+c.Epochs:
 		r.at.Over = fmt.Sprintf("%d epochs were no better", c.Patience)
 	}
 }
