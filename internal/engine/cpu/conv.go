@@ -147,12 +147,13 @@ func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 		}
 		a.OutOff = j * nr * t.out.value
 		a.Width = min(nr, t.out.cp-j*nr)
-		w.multiply(t.set, m1-m0)
+		w.multiply(t.set, m1-m0, j == p0 && len(c.taps) == 1)
 	}
 }
 
-// multiply computes n output rows of a panel, tile by tile, from the worker's tables.
-func (w *worker) multiply(set *kernel.Set, n int) {
+// multiply computes n output rows of a panel, tile by tile, from the worker's tables. The first panel
+// to read rows of one tap meets them where they come from, later ones in the caches: it fetches the next tile's.
+func (w *worker) multiply(set *kernel.Set, n int, first bool) {
 	a, rows := &w.tile, set.Rows
 	table, v := 0, 0
 	for m := 0; m < n; {
@@ -163,12 +164,23 @@ func (w *worker) multiply(set *kernel.Set, n int) {
 		a.Out = unsafe.Pointer(&w.out[m])
 		table += a.Taps * (rows[v] + 1)
 		m += rows[v]
-		a.Next = nil
+		a.Next, a.Ahead = nil, nil
 		if m+rows[v] <= n {
 			a.Next = unsafe.Pointer(&w.out[m])
+			if first {
+				a.Ahead = w.adjoining(table, rows[v])
+			}
 		}
 		set.Tile[v](a)
 	}
+}
+
+// adjoining is where a tile's rows lie, if each follows upon the one before, or nil.
+func (w *worker) adjoining(table, rows int) unsafe.Pointer {
+	if from := w.rows[table]; w.rows[table+rows-1]-from == uintptr((rows-1)*w.tile.K*4) {
+		return address(from)
+	}
+	return nil
 }
 
 // table fills the worker's row tables for pixels [m0, m1): the tiles one after

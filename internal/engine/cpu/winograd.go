@@ -184,7 +184,7 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 			a.B = unsafe.Add(t.u.base, (j*winoPoints+p.weight)*tap)
 			a.OutOff = (j - p0) * nr * 4
 			a.Width = min(nr, t.out.cp-j*nr)
-			w.multiply(set, tiles)
+			w.multiply(set, tiles, j == p0)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type product struct {
 	carry                    [2]*matrix
 	sums                     bool // of carry, no product
 	lo, hi                   float32
-	accumulate               bool
+	accumulate, ahead        bool
 }
 
 func drawProduct(t *rapid.T, s *scope, set *Set) *product {
@@ -61,6 +61,7 @@ func drawProduct(t *rapid.T, s *scope, set *Set) *product {
 	limits := [][2]float32{{-inf, inf}, {0, inf}, {0, 6}, {-inf, 0.5}}
 	l := rapid.SampledFrom(limits).Draw(t, "limits")
 	p.lo, p.hi = l[0], l[1]
+	p.ahead = rapid.Bool().Draw(t, "ahead")
 	return p
 }
 
@@ -75,6 +76,9 @@ func (p *product) run(set *Set, variant int) {
 	}
 	if p.sums {
 		a.K = 0
+	}
+	if p.ahead {
+		a.Ahead = p.a.ptr()
 	}
 	if p.accumulate {
 		a.AddFlag = 1

@@ -114,7 +114,7 @@ DATA constants<>+856(SB)/8, $0x3f07dc223f07dc22
 GLOBL constants<>(SB), RODATA|NOPTR, $864
 
 // func tile6AVX2(a *TileArgs)
-TEXT ·tile6AVX2(SB), NOSPLIT, $32-8
+TEXT ·tile6AVX2(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $8, CX
@@ -222,6 +222,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -235,6 +239,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Y12
@@ -321,10 +327,15 @@ loop:
 	VBROADCASTSS 12(DI)(R14*4), Y15
 	VFMADD231PS Y12, Y15, Y10
 	VFMADD231PS Y13, Y15, Y11
+	PREFETCHT0 (R15)
+	PREFETCHT0 48(R15)
+	ADDQ $96, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -514,6 +525,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -527,6 +542,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Y6
@@ -585,10 +602,15 @@ loop2:
 	VFMADD231PS Y6, Y11, Y4
 	VBROADCASTSS 12(DI)(R14*4), Y12
 	VFMADD231PS Y6, Y12, Y5
+	PREFETCHT0 (R15)
+	PREFETCHT0 48(R15)
+	ADDQ $96, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -668,7 +690,7 @@ unlimited4:
 	RET
 
 // func tile4AVX2(a *TileArgs)
-TEXT ·tile4AVX2(SB), NOSPLIT, $32-8
+TEXT ·tile4AVX2(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $8, CX
@@ -752,6 +774,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -763,6 +789,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Y8
@@ -825,10 +853,14 @@ loop:
 	VBROADCASTSS 12(DX)(R14*4), Y13
 	VFMADD231PS Y8, Y13, Y6
 	VFMADD231PS Y9, Y13, Y7
+	PREFETCHT0 (R15)
+	ADDQ $64, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -976,6 +1008,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -987,6 +1023,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Y4
@@ -1029,10 +1067,14 @@ loop2:
 	VFMADD231PS Y4, Y7, Y2
 	VBROADCASTSS 12(DX)(R14*4), Y8
 	VFMADD231PS Y4, Y8, Y3
+	PREFETCHT0 (R15)
+	ADDQ $64, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -1096,7 +1138,7 @@ unlimited4:
 	RET
 
 // func tile2AVX2(a *TileArgs)
-TEXT ·tile2AVX2(SB), NOSPLIT, $32-8
+TEXT ·tile2AVX2(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $8, CX
@@ -1156,6 +1198,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -1165,6 +1211,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Y4
@@ -1203,10 +1251,14 @@ loop:
 	VBROADCASTSS 12(BX)(R14*4), Y7
 	VFMADD231PS Y4, Y7, Y2
 	VFMADD231PS Y5, Y7, Y3
+	PREFETCHT0 (R15)
+	ADDQ $32, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -1312,6 +1364,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -1321,6 +1377,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Y2
@@ -1347,10 +1405,14 @@ loop2:
 	VFMADD231PS Y2, Y3, Y0
 	VBROADCASTSS 12(BX)(R14*4), Y4
 	VFMADD231PS Y2, Y4, Y1
+	PREFETCHT0 (R15)
+	ADDQ $32, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -1398,7 +1460,7 @@ unlimited4:
 	RET
 
 // func tile1AVX2(a *TileArgs)
-TEXT ·tile1AVX2(SB), NOSPLIT, $32-8
+TEXT ·tile1AVX2(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $8, CX
@@ -1446,6 +1508,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), R13
@@ -1454,6 +1520,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Y2
@@ -1480,10 +1548,14 @@ loop:
 	VBROADCASTSS 12(AX)(R14*4), Y4
 	VFMADD231PS Y2, Y4, Y0
 	VFMADD231PS Y3, Y4, Y1
+	PREFETCHT0 (R15)
+	ADDQ $16, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -1568,6 +1640,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), R13
@@ -1576,6 +1652,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Y1
@@ -1594,10 +1672,14 @@ loop2:
 	PREFETCHT0 4288(R13)
 	VBROADCASTSS 12(AX)(R14*4), Y2
 	VFMADD231PS Y1, Y2, Y0
+	PREFETCHT0 (R15)
+	ADDQ $16, R15
 	ADDQ $256, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2

@@ -222,7 +222,7 @@ DATA constants<>+1720(SB)/8, $0x3f07dc223f07dc22
 GLOBL constants<>(SB), RODATA|NOPTR, $1728
 
 // func tile12AVX512(a *TileArgs)
-TEXT ·tile12AVX512(SB), NOSPLIT, $32-8
+TEXT ·tile12AVX512(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $16, CX
@@ -386,6 +386,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -405,6 +409,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Z24
@@ -567,10 +573,16 @@ loop:
 	VBROADCASTSS 12(R12)(R14*4), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	PREFETCHT0 128(R15)
+	ADDQ $192, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -859,6 +871,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -878,6 +894,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Z12
@@ -984,10 +1002,16 @@ loop2:
 	VFMADD231PS Z12, Z17, Z10
 	VBROADCASTSS 12(R12)(R14*4), Z18
 	VFMADD231PS Z12, Z18, Z11
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	PREFETCHT0 128(R15)
+	ADDQ $192, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -1115,7 +1139,7 @@ unlimited4:
 	RET
 
 // func tile8AVX512(a *TileArgs)
-TEXT ·tile8AVX512(SB), NOSPLIT, $32-8
+TEXT ·tile8AVX512(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $16, CX
@@ -1235,6 +1259,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -1250,6 +1278,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Z16
@@ -1364,10 +1394,15 @@ loop:
 	VBROADCASTSS 12(R8)(R14*4), Z19
 	VFMADD231PS Z16, Z19, Z14
 	VFMADD231PS Z17, Z19, Z15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ $128, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -1580,6 +1615,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -1595,6 +1634,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Z8
@@ -1669,10 +1710,15 @@ loop2:
 	VFMADD231PS Z8, Z9, Z6
 	VBROADCASTSS 12(R8)(R14*4), Z10
 	VFMADD231PS Z8, Z10, Z7
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ $128, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -1768,7 +1814,7 @@ unlimited4:
 	RET
 
 // func tile4AVX512(a *TileArgs)
-TEXT ·tile4AVX512(SB), NOSPLIT, $32-8
+TEXT ·tile4AVX512(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $16, CX
@@ -1844,6 +1890,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -1855,6 +1905,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Z8
@@ -1921,10 +1973,14 @@ loop:
 	VBROADCASTSS 12(DX)(R14*4), Z13
 	VFMADD231PS Z8, Z13, Z6
 	VFMADD231PS Z9, Z13, Z7
+	PREFETCHT0 (R15)
+	ADDQ $64, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -2061,6 +2117,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -2072,6 +2132,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Z4
@@ -2114,10 +2176,14 @@ loop2:
 	VFMADD231PS Z4, Z7, Z2
 	VBROADCASTSS 12(DX)(R14*4), Z8
 	VFMADD231PS Z4, Z8, Z3
+	PREFETCHT0 (R15)
+	ADDQ $64, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -2181,7 +2247,7 @@ unlimited4:
 	RET
 
 // func tile2AVX512(a *TileArgs)
-TEXT ·tile2AVX512(SB), NOSPLIT, $32-8
+TEXT ·tile2AVX512(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $16, CX
@@ -2235,6 +2301,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -2244,6 +2314,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Z4
@@ -2286,10 +2358,14 @@ loop:
 	VBROADCASTSS 12(BX)(R14*4), Z7
 	VFMADD231PS Z4, Z7, Z2
 	VFMADD231PS Z5, Z7, Z3
+	PREFETCHT0 (R15)
+	ADDQ $32, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -2388,6 +2464,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), BX
@@ -2397,6 +2477,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Z2
@@ -2423,10 +2505,14 @@ loop2:
 	VFMADD231PS Z2, Z3, Z0
 	VBROADCASTSS 12(BX)(R14*4), Z4
 	VFMADD231PS Z2, Z4, Z1
+	PREFETCHT0 (R15)
+	ADDQ $32, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2
@@ -2474,7 +2560,7 @@ unlimited4:
 	RET
 
 // func tile1AVX512(a *TileArgs)
-TEXT ·tile1AVX512(SB), NOSPLIT, $32-8
+TEXT ·tile1AVX512(SB), NOSPLIT, $48-8
 	MOVQ a+0(FP), AX
 	MOVQ TileArgs_Width(AX), CX
 	SUBQ $16, CX
@@ -2517,6 +2603,10 @@ last:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap:
 	MOVQ (R15), AX
 	MOVQ 8(R15), R13
@@ -2525,6 +2615,8 @@ tap:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop:
 	VMOVUPS (R13), Z2
@@ -2555,10 +2647,14 @@ loop:
 	VBROADCASTSS 12(AX)(R14*4), Z4
 	VFMADD231PS Z2, Z4, Z0
 	VFMADD231PS Z3, Z4, Z1
+	PREFETCHT0 (R15)
+	ADDQ $16, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest:
 	CMPQ R14, k-32(SP)
 	JGE next
@@ -2638,6 +2734,10 @@ last2:
 	ANDQ $-4, BX
 	MOVQ BX, whole-8(SP)
 	MOVQ TileArgs_Rows(AX), R15
+	MOVQ TileArgs_Ahead(AX), BX
+	TESTQ BX, BX
+	CMOVQEQ TileArgs_B(AX), BX
+	MOVQ BX, ahead-40(SP)
 tap2:
 	MOVQ (R15), AX
 	MOVQ 8(R15), R13
@@ -2646,6 +2746,8 @@ tap2:
 	XORL R14, R14
 	CMPQ whole-8(SP), $0
 	JEQ rest2
+	MOVQ R15, table-48(SP)
+	MOVQ ahead-40(SP), R15
 	PCALIGN $64
 loop2:
 	VMOVUPS (R13), Z1
@@ -2664,10 +2766,14 @@ loop2:
 	PREFETCHT0 4480(R13)
 	VBROADCASTSS 12(AX)(R14*4), Z2
 	VFMADD231PS Z1, Z2, Z0
+	PREFETCHT0 (R15)
+	ADDQ $16, R15
 	ADDQ $512, R13
 	ADDQ $4, R14
 	CMPQ R14, whole-8(SP)
 	JLT loop2
+	MOVQ R15, ahead-40(SP)
+	MOVQ table-48(SP), R15
 rest2:
 	CMPQ R14, k-32(SP)
 	JGE next2

@@ -114,7 +114,7 @@ func (a *asm) widths(rows int, body func(t tileShape)) {
 
 func (a *asm) tile(rows int) {
 	// The frame is not empty, so the assembler saves BP.
-	a.begin(function{fmt.Sprintf("Tile%d", rows), []arg{{"a", "*TileArgs", 0}}}, 32)
+	a.begin(function{fmt.Sprintf("Tile%d", rows), []arg{{"a", "*TileArgs", 0}}}, 48)
 	a.get("a", "AX")
 	a.op("MOVQ", "TileArgs_Width(AX)", "CX")
 	a.widths(rows, tileShape.tile)
@@ -173,6 +173,10 @@ func (t tileShape) tile() {
 	t.op("ANDQ", -unroll, "BX")
 	t.op("MOVQ", "BX", "whole-8(SP)")
 	t.op("MOVQ", "TileArgs_Rows(AX)", "R15")
+	t.op("MOVQ", "TileArgs_Ahead(AX)", "BX")
+	t.op("TESTQ", "BX", "BX")
+	t.op("CMOVQEQ", "TileArgs_B(AX)", "BX") // to fetch what is not there would walk the page table
+	t.op("MOVQ", "BX", "ahead-40(SP)")
 
 	tap, loop, rest, next := t.label("tap"), t.label("loop"), t.label("rest"), t.label("next")
 	t.mark(tap)
@@ -185,15 +189,20 @@ func (t tileShape) tile() {
 	t.op("XORL", "R14", "R14")
 	t.op("CMPQ", "whole-8(SP)", 0)
 	t.op("JEQ", rest)
+	t.op("MOVQ", "R15", "table-48(SP)")
+	t.op("MOVQ", "ahead-40(SP)", "R15")
 	t.op("PCALIGN", 64)
 	t.mark(loop)
 	for u := range unroll {
 		step(u)
 	}
+	t.fetch()
 	t.op("ADDQ", unroll*panelRow, "R13")
 	t.op("ADDQ", unroll, "R14")
 	t.op("CMPQ", "R14", "whole-8(SP)")
 	t.op("JLT", loop)
+	t.op("MOVQ", "R15", "ahead-40(SP)")
+	t.op("MOVQ", "table-48(SP)", "R15")
 	t.mark(rest)
 	t.op("CMPQ", "R14", "k-32(SP)")
 	t.op("JGE", next)
@@ -231,6 +240,17 @@ func (t tileShape) tile() {
 		}
 	}
 	t.ret()
+}
+
+// fetch asks for as much of what lies at R15 as the loop has used of its rows, whole lines.
+func (t tileShape) fetch() {
+	const cacheLine = 64
+	used := 4 * unroll * t.rows
+	n := (used + cacheLine - 1) / cacheLine
+	for i := range n {
+		t.op("PREFETCHT0", offset(i*used/n)+"(R15)")
+	}
+	t.op("ADDQ", used, "R15")
 }
 
 // carry adds what other products left, rows of NR values.
