@@ -110,8 +110,8 @@ func (s *session) announce(sentence, loss string, threads int) {
 	}
 	learns := s.pre.Crop
 	for _, p := range s.stages {
-		if cut, err := s.cut(p); err == nil && !cut.features {
-			learns = cut.learns.Input().H
+		if !p.cut.features {
+			learns = p.cut.learns.Input().H
 		}
 	}
 	c.Events(Plan{Dir: c.Out, Device: s.engine.Device(), Model: s.model.Name, Weights: s.weightsName(), WeightsHash: s.origin.SHA256, Data: d.Name, Classes: d.Classes,

@@ -38,14 +38,13 @@ func (s *session) build(ctx context.Context) (err error) {
 		}
 	}
 	for i := range s.stages { // a cap too small for any of them is said before weights are fetched
-		p := s.stages[len(s.stages)-1-i]
+		p := &s.stages[len(s.stages)-1-i]
 		s.frozen = p.frozen
-		c, err := s.cut(p)
-		if err != nil {
+		if p.cut, err = s.cut(*p); err != nil {
 			return err
 		}
-		s.learns = c.learns
-		if err := s.fit(func(param int) bool { return !s.frozen[param] }, c, p.recipe.Slots()); err != nil {
+		s.learns = p.cut.learns
+		if err := s.fit(func(param int) bool { return !s.frozen[param] }, p.cut, p.recipe.Slots()); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,7 @@ type phase struct {
 	images int // the most training pictures of an epoch, 0 for all
 	phased train.Phased
 	added  bool // it extends the run
+	cut    cut
 }
 
 // phases are those of the run's recipe. What --freeze names is frozen in all of them;
@@ -114,16 +115,33 @@ func (s *session) lowerBlocks(share float64) int {
 	return 0
 }
 
+// A cut says which networks a phase compiles: the one that learns and, where there is one, another
+// for inference beside it, which makes the features it learns from, or judges larger pictures than it learns from.
+type cut struct {
+	learns, beside *graph.Graph
+	features       bool
+}
+
+// cut is that of a phase.
+func (s *session) cut(p phase) (cut, error) {
+	if lower, upper, ok := graph.Split(s.graph, p.frozen); ok {
+		return cut{learns: upper, beside: lower, features: true}, nil
+	}
+	side := s.trainSide(p.recipe.TrainSize)
+	if side == s.pre.Crop {
+		return cut{learns: s.graph}, nil
+	}
+	g := s.model.Build(len(s.data.Classes), side)
+	return cut{learns: g, beside: s.graph}, s.drop(g)
+}
+
 // compile makes the network that a phase's frozen parameters ask for: the whole, or where
 // a lower part can be cut off, that part and the upper one, which learns from its features; or the whole
 // for two sizes of pictures.
 func (s *session) compile(p phase, values [][]float32) (err error) {
 	s.frozen = p.frozen
 	trainable := func(param int) bool { return !s.frozen[param] }
-	c, err := s.cut(p)
-	if err != nil {
-		return err
-	}
+	c := p.cut
 	s.learns = c.learns
 	if err := s.fit(trainable, c, p.recipe.Slots()); err != nil {
 		return err

@@ -11,26 +11,6 @@ import (
 // sizeStep is what sides of learning pictures are a multiple of: networks halve them five times.
 const sizeStep = 32
 
-// A cut says which networks a phase compiles: the one that learns and, where there is one, another
-// for inference beside it, which makes the features it learns from, or judges larger pictures than it learns from.
-type cut struct {
-	learns, beside *graph.Graph
-	features       bool
-}
-
-// cut is that of a phase.
-func (s *session) cut(p phase) (cut, error) {
-	if lower, upper, ok := graph.Split(s.graph, p.frozen); ok {
-		return cut{learns: upper, beside: lower, features: true}, nil
-	}
-	side := s.trainSide(p.recipe.TrainSize)
-	if side == s.pre.Crop {
-		return cut{learns: s.graph}, nil
-	}
-	g := s.model.Build(len(s.data.Classes), side)
-	return cut{learns: g, beside: s.graph}, s.drop(g)
-}
-
 // trainSide is the side of the squares to learn from, for a share of the one that the network
 // sees otherwise.
 func (s *session) trainSide(share float64) int {

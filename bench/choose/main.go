@@ -36,7 +36,7 @@
 // recipe before unless the third's changes together win; then it falls away.
 //
 // The fifth tries what graft could not do before: to learn from pictures of 192 pixels and to judge and be used at 224 (train-size),
-// which saves a quarter of an epoch's time: with as many epochs, and with as many as the time allows. Six folds of another dealing of the training
+// which saves a quarter of the time of an epoch of the whole network: with as many epochs, and with as many as the time allows. Six folds of another dealing of the training
 // pictures had given .867 for the former beside .861, and .855 for 160 pixels, which therefore are no candidate. A candidate that is cheaper to train than the recipe before
 // replaces it where its mean is no worse, and it is worse in at most one deal; said before the round's first run.
 //

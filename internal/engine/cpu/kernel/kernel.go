@@ -321,8 +321,8 @@ type TileArgs struct {
 	// Set.Strassen.
 	Carry [2]unsafe.Pointer
 
-	// Ahead is nil or the rows of a tile to come, one upon the other, of which as much is fetched as the last tap
-	// with whole fours of K has: hardware begins anew with each row.
+	// Ahead is nil or the rows of a tile to come, one upon the other, of which as many bytes may be fetched as this tile
+	// reads of its own: hardware begins anew with each row.
 	Ahead unsafe.Pointer
 
 	// B is a packed panel: K rows of NR columns for each tap. All NR columns are
