@@ -34,7 +34,7 @@ func (t *training) paramGrad(i int) {
 	n := &t.g.Nodes[i]
 	f := &t.g.Nodes[n.Of]
 	if n.Op == graph.BatchNorm {
-		t.normSums(n, f)
+		t.normSums(i)
 		return
 	}
 	dy := t.settle(n.In[0])
@@ -117,7 +117,9 @@ func (t *training) emitWeightGrad(task *weightGradTask) {
 	t.p.emit(&splitGradTask{task}, task.sums)
 }
 
-func (t *training) normSums(n, f *graph.Node) {
+func (t *training) normSums(i int) {
+	n := &t.g.Nodes[i]
+	f := &t.g.Nodes[n.Of]
 	x, s, g := t.in(f, 0), t.states[n.Of], t.grads[n.In[0]]
 	c := t.chunked(x)
 	made := t.produced(g.t)
@@ -139,11 +141,18 @@ func (t *training) normSums(n, f *graph.Node) {
 	} else {
 		t.p.emit(task, g.t, g.mask, g.row, g.plus, x, p.buf)
 	}
+	t.normMerge(task, i)
+}
+
+// normMerge lowers the merge of sums for node i, the gradient of a batch norm's parameters.
+func (t *training) normMerge(sums *normGradSumsTask, i int) {
+	n := &t.g.Nodes[i]
 	view := func(k int) []float32 {
 		lay := &t.net.layouts[n.Params[k]]
 		return t.net.grads[lay.offset : lay.offset+lay.size]
 	}
-	t.p.emit(&normGradMergeTask{t.net, p, x.pixels(), t.normParams(f), s, view(0), view(1)}, p.buf)
+	params := t.normParams(&t.g.Nodes[n.Of])
+	t.p.emit(&normGradMergeTask{t.net, sums.p, sums.x.pixels(), params, sums.state, view(0), view(1)}, sums.p.buf)
 }
 
 // passes reports whether the sums of a batch norm's gradient also write what its
@@ -419,27 +428,11 @@ func (t *training) convInput(i int) {
 	dy := t.settle(n.In[0])
 	_, w := t.window(f)
 	lay := &t.net.layouts[n.Params[0]]
-	pack := t.packed[n.Params[0]]
-	if pack == nil {
-		pack = newTransposeTask(t.net, lay)
-		t.packed[n.Params[0]] = pack
-		t.pack = append(t.pack, pack)
-	}
+	pack := t.transposed(n.Params[0])
 	task := &gatherTask{set: t.kernels(dy), threads: t.net.threads, in: dy, k: lay.out, taps: lay.taps,
 		tapBytes: pack.rows * lay.nr * 4, panels: pack.panels(), lo: -inf, hi: inf,
 		weights: unsafe.Pointer(&pack.dst[0])}
-	if next := t.lastUser[i]; t.g.Nodes[next].Kind == graph.Forward && t.g.Nodes[next].In[1] == i {
-		other := t.g.Nodes[next].In[0]
-		if other != i && t.grads[other].t != nil && t.last(other, next) && t.grads[other].t.root != dy.root {
-			task.out = t.settle(other)
-			task.add = task.out
-			t.grads[next] = gradient{t: task.out}
-		}
-	}
-	if task.out == nil {
-		task.out = t.tensor(i, n.Name+"/dx")
-	}
-	t.grads[i] = gradient{t: task.out}
+	t.outputOf(task, i, dy)
 	if dy.value != task.out.value { // a linear layer's, of what lies before it in bfloat16
 		rounded := task.out
 		task.out = t.p.tensor(n.Name+"/dx in float32", n.Out, dy.value)
@@ -459,6 +452,34 @@ func (t *training) convInput(i int) {
 		return
 	}
 	t.emitConv(f, task, w, true, "")
+}
+
+// outputOf gives the task of node i, an input gradient found from dy, its output: a tensor of its own, or another
+// gradient of the same value that it accumulates to.
+func (t *training) outputOf(task *gatherTask, i int, dy *tensor) {
+	if next := t.lastUser[i]; t.g.Nodes[next].Kind == graph.Forward && t.g.Nodes[next].In[1] == i {
+		other := t.g.Nodes[next].In[0]
+		if other != i && t.grads[other].t != nil && t.last(other, next) && t.grads[other].t.root != dy.root {
+			task.out = t.settle(other)
+			task.add = task.out
+			t.grads[next] = gradient{t: task.out}
+		}
+	}
+	if task.out == nil {
+		task.out = t.tensor(i, t.g.Nodes[i].Name+"/dx")
+	}
+	t.grads[i] = gradient{t: task.out}
+}
+
+// transposed packs a weight for input gradients.
+func (t *training) transposed(param int) *transposeTask {
+	pack := t.packed[param]
+	if pack == nil {
+		pack = newTransposeTask(t.net, &t.net.layouts[param])
+		t.packed[param] = pack
+		t.pack = append(t.pack, pack)
+	}
+	return pack
 }
 
 func (t *training) normInput(i int) {

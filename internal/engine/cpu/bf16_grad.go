@@ -48,7 +48,7 @@ func (t *weightGradTask) pairFloats() int {
 }
 
 // pairBlock is block with products of bfloat16.
-func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, from uintptr) {
+func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, in, from uintptr) {
 	nr, taps := t.set.NR, len(t.class.taps)
 	panelBytes := weightGradPixels / 2 * nr * 4
 	dy := unsafe.Pointer(&w.scratch[0])
@@ -64,7 +64,7 @@ func (t *weightGradTask) pairBlock(w *worker, u0, u1, m, n int, grad unsafe.Poin
 	if acc {
 		a.Acc = 1
 	}
-	t.tables(w, m, n, t.in.open(w, 1, m, n))
+	t.tables(w, m, n, in)
 	for i := range n {
 		rowsOfDY[i] = from + uintptr((m+i)*t.dy.stride)
 	}

@@ -320,7 +320,7 @@ func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer,
 	for b := m0; b < m1; b += weightGradPixels {
 		n := min(weightGradPixels, m1-b)
 		dy := t.dy.open(w, 0, b, n)
-		t.block(w, u0, u1, b, n, grad, acc || b > m0, dy)
+		t.block(w, u0, u1, b, n, grad, acc || b > m0, t.in.open(w, 1, b, n), dy)
 		if t.bias != nil {
 			sum := unsafe.Pointer(t.bias.at(b/weightGradPixels, 0, 0))
 			t.set.SumRows(address(dy+uintptr(b*t.dy.stride)), t.dy.stride, n, t.dy.cp, sum)
@@ -328,11 +328,11 @@ func (t *weightGradTask) sum(w *worker, u0, u1, m0, m1 int, grad unsafe.Pointer,
 	}
 }
 
-// block does n pixels from m on, at most weightGradPixels; dy is where its gradients
-// start.
-func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, dy uintptr) {
+// block does n pixels from m on, at most weightGradPixels; in and dy are where the input and its
+// output's gradients start.
+func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer, acc bool, in, dy uintptr) {
 	if t.order != nil {
-		t.pairBlock(w, u0, u1, m, n, grad, acc, dy)
+		t.pairBlock(w, u0, u1, m, n, grad, acc, in, dy)
 		return
 	}
 	nr, taps := t.set.NR, len(t.class.taps)
@@ -341,7 +341,7 @@ func (t *weightGradTask) block(w *worker, u0, u1, m, n int, grad unsafe.Pointer,
 	if acc {
 		a.Acc = 1
 	}
-	t.tables(w, m, n, t.in.open(w, 1, m, n))
+	t.tables(w, m, n, in)
 	first := address(dy + uintptr(m*t.dy.stride))
 	for u := u0; u < u1; u++ {
 		j, tap, chunk := t.unit(u)

@@ -275,6 +275,8 @@ type depthwiseBackTask struct {
 	after   followers // of dx
 	aside   bool      // dx
 
+	expansion *expansion // uses dx up, or nil
+
 	forward scanline
 	sums    *tensor // a gradient for each of the parts, or nil
 	net     *network
@@ -291,6 +293,9 @@ func (t *depthwiseBackTask) run(w *worker, item, n int) {
 	from, to := n*bands*item/depthwiseParts, n*bands*(item+1)/depthwiseParts
 	if t.sums != nil {
 		clear(t.part(item))
+	}
+	if t.expansion != nil {
+		t.expansion.clear(item)
 	}
 	for b := from; b < to; b++ {
 		if b == from || b%bands == 0 {
@@ -317,14 +322,14 @@ func (t *depthwiseBackTask) step(w *worker, item, b, sample, x0 int) {
 		t.weight(w, item, own0, own1)
 	}
 	if t.dx != nil {
-		t.input(w, b, sample, x0, x1)
+		t.input(w, item, b, sample, x0, x1)
 	}
 }
 
 // input finds the gradient of lines [x0, x1) of a sample's input.
-func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
+func (t *depthwiseBackTask) input(w *worker, item, b, sample, x0, x1 int) {
 	m0 := sample*t.dx.pixels() + x0*t.dx.w
-	if t.aside {
+	if t.aside || t.expansion != nil {
 		w.begin(t.dx, m0)
 	}
 	if slides(t.set, t.window) {
@@ -334,7 +339,10 @@ func (t *depthwiseBackTask) input(w *worker, b, sample, x0, x1 int) {
 		t.inputLines(w, x0, x1, m0)
 	}
 	t.after.columns(w, b, m0, (x1-x0)*t.dx.w, 0, t.dx.cp)
-	if t.aside {
+	if t.expansion != nil {
+		t.expansion.step(w, item, b, m0, (x1-x0)*t.dx.w, w.aside.base)
+		w.aside.t = nil
+	} else if t.aside {
 		w.finish(t.dx, m0, (x1-x0)*t.dx.w, t.set.CopyAside)
 	}
 }
@@ -453,6 +461,19 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		task.grad = t.net.grads[lay.offset : lay.offset+lay.size]
 		task.sums = t.p.whole(f.Name+".parts", depthwiseParts*lay.size*4, t.net.batch)
 	}
+	t.depthwiseTables(f.Window.Kernel, x.cp)
+	t.slot(dy, task.dyRing*dy.w)
+	t.slot(x, task.xRing*x.w)
+	merge := &depthwiseMergeTask{task}
+	if v, ok := t.inverted(f, dx); ok && weights {
+		task.dxLines = gradLines(x.w, dy.w, f.Window)
+		task.dx = t.virtual(f.Name+"/dx", t.g.Nodes[dx].Out, &virtual{set: t.set})
+		task.expansion = t.expand(task, v)
+		t.p.emit(task, append(task.expansion.uses(), x, dy, task.sums)...)
+		t.p.emit(merge, task.sums)
+		t.complete(task.expansion)
+		return
+	}
 	if dx != 0 {
 		task.dxLines = gradLines(x.w, dy.w, f.Window)
 		task.dx = t.tensor(dx, f.Name+"/dx")
@@ -460,12 +481,9 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		t.producers[task.dx] = &producer{len(t.p.tasks), task.band * x.w, &task.after}
 		task.aside = t.aside(task.dx, task.band*x.w)
 	}
-	t.depthwiseTables(f.Window.Kernel, x.cp)
-	t.slot(dy, task.dyRing*dy.w)
-	t.slot(x, task.xRing*x.w)
 	if weights {
 		t.p.emit(task, x, dy, task.dx, task.sums)
-		t.p.emit(&depthwiseMergeTask{task}, task.sums)
+		t.p.emit(merge, task.sums)
 	} else {
 		t.p.emit(task, dy, task.dx)
 	}

@@ -195,12 +195,17 @@ func (l *lowering) window(n *graph.Node) (*tensor, graph.Window) {
 
 // emitGather adds a gather task and makes the workers' tables large enough.
 func (l *lowering) emitGather(t *gatherTask) {
+	l.tables(t)
+	l.slot(t.in, t.block)
+	l.p.emit(t, t.in, t.out, t.add, t.stats.tensor())
+}
+
+// tables makes the workers' large enough.
+func (l *lowering) tables(t *gatherTask) {
 	rows, out := t.tableSize()
 	l.net.tableRows = max(l.net.tableRows, rows)
 	l.net.tableOut = max(l.net.tableOut, out)
 	l.net.zeroFloats = max(l.net.zeroFloats, t.k)
-	l.slot(t.in, t.block)
-	l.p.emit(t, t.in, t.out, t.add, t.stats.tensor())
 }
 
 // simple lowers the operations that training and inference run alike.

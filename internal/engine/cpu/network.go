@@ -32,16 +32,17 @@ type Options struct {
 
 // An Engine compiles networks for one instruction set.
 type Engine struct {
-	set     *kernel.Set
-	threads int
-	direct  bool
-	bf16    bool
-	aside   int // see asideBytes
+	set       *kernel.Set
+	threads   int
+	direct    bool
+	bf16      bool
+	aside     int // see asideBytes
+	expansion int // see expansionBytes
 }
 
 // New returns an engine; the error names an instruction set the processor lacks.
 func New(o Options) (*Engine, error) {
-	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct, bf16: o.BF16, aside: asideBytes}
+	e := &Engine{set: o.Set, threads: o.Threads, direct: o.Direct, bf16: o.BF16, aside: asideBytes, expansion: expansionBytes}
 	if e.threads <= 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -75,15 +76,16 @@ func (e *Engine) Device() string {
 
 // A network is a compiled graph; see engine.Network for its methods.
 type network struct {
-	set     *kernel.Set
-	rows    *kernel.Set // for activations: set, or that of bfloat16
-	value   int         // bytes of an activation
-	threads int
-	batch   int
-	direct  bool
-	aside   int
-	g       *graph.Graph
-	pool    *pool
+	set       *kernel.Set
+	rows      *kernel.Set // for activations: set, or that of bfloat16
+	value     int         // bytes of an activation
+	threads   int
+	batch     int
+	direct    bool
+	aside     int
+	expansion int
+	g         *graph.Graph
+	pool      *pool
 
 	layouts        []layout
 	weights, grads []float32
@@ -174,7 +176,7 @@ func (e *Engine) plan(g *graph.Graph, c engine.Config) (*network, int, error) {
 	if c.Batch < 1 {
 		return nil, 0, fmt.Errorf("cpu engine: batch of %d", c.Batch)
 	}
-	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, aside: e.aside, batch: c.Batch, g: g, packStale: true, foldStale: true}
+	net := &network{set: e.set, rows: e.set, value: 4, threads: e.threads, direct: e.direct, aside: e.aside, expansion: e.expansion, batch: c.Batch, g: g, packStale: true, foldStale: true}
 	if e.bf16 && Halves(g) {
 		net.rows, net.value = halfOf(e.set), 2
 	}

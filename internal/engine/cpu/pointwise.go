@@ -38,7 +38,7 @@ func (t *pointwiseBackTask) run(w *worker, item, n int) {
 		if t.aside {
 			w.finish(g.out, m0, m1-m0, g.set.CopyAside)
 		}
-		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, dy)
+		wg.block(w, 0, wg.units(), m0, m1-m0, wg.sumsOf(item), b > from, wg.in.open(w, 1, m0, m1-m0), dy)
 	}
 }
 
@@ -57,10 +57,8 @@ func (t *training) emitPointwiseBack(input *gatherTask, f *graph.Node) {
 	}
 	input.block = min(input.block, weightGradPixels/t.set.MR*t.set.MR)
 	weight.sums = t.p.whole("gradient's splits", gradSplits*weight.bytes(), t.net.batch)
-	rows, out := input.tableSize()
-	t.net.tableRows = max(t.net.tableRows, rows, len(weight.class.taps)*weightGradPixels)
-	t.net.tableOut = max(t.net.tableOut, out)
-	t.net.zeroFloats = max(t.net.zeroFloats, input.k)
+	t.tables(input)
+	t.net.tableRows = max(t.net.tableRows, len(weight.class.taps)*weightGradPixels)
 	t.slot(input.in, input.block)
 	t.slot(weight.in, input.block)
 	t.producers[input.out] = &producer{len(t.p.tasks), input.block, &input.after}

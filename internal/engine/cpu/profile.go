@@ -93,6 +93,11 @@ func (p *program) layers(net *network, g *graph.Graph, n int) (rows []engine.Lay
 			r.Pass = "both grads"
 			r.Flops *= 2
 		}
+		for _, i := range list {
+			if t, ok := p.tasks[i].(*depthwiseBackTask); ok && t.expansion != nil {
+				r.Flops += 4 * float64(g.MACs(t.expansion.conv)) * float64(n)
+			}
+		}
 		if !products {
 			r.Flops = 0
 		}
@@ -171,8 +176,10 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	switch t := t.(type) {
 	case *biasMergeTask:
 		return "bias sums", false
-	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *strassenWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask, *normGradMergeTask,
-		*normFrozenTask, *normFrozenGradTask:
+	case *normGradMergeTask:
+		return "sums merged", false
+	case *depthwiseMergeTask, *shareTask, *winoWeightTask, *strassenWeightTask, *winoGradMergeTask, *splitGradTask, *normMergeTask,
+		*normFrozenTask, *normFrozenGradTask, *scaleWeightTask, *expansionMomentsTask, *expansionMergeTask:
 		return "", false
 	case *gatherTask:
 		return net.directName(g, node) + " " + tile + bf16(t.in), true
@@ -183,6 +190,9 @@ func (net *network) algorithm(t task, g *graph.Graph, node int) (name string, pr
 	case *depthwiseTask:
 		return fmt.Sprintf("depthwise %dx%d %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *depthwiseBackTask:
+		if t.expansion != nil {
+			return fmt.Sprintf("depthwise %dx%d and expansion's gradients together, %s", t.window.Kernel, t.window.Kernel, tile), true
+		}
 		return fmt.Sprintf("depthwise %dx%d gradients together %s", t.window.Kernel, t.window.Kernel, net.set.Name), true
 	case *strassenTask:
 		return "strassen " + strings.TrimPrefix(net.directName(g, node), "direct ") + " " + tile, true

@@ -17,7 +17,7 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"resnet20", "squeezenet1_1"} {
+	for _, name := range []string{"resnet20", "squeezenet1_1", "mobilenet_v2"} {
 		m, err := model.Find(name)
 		if err != nil {
 			t.Fatal(err)

@@ -70,9 +70,7 @@ func (l *lowering) emitStem(c *gatherTask, pool int) *maxPoolTask {
 		top, bottom := t.lines(l0, min(l0+t.band, t.pool.y.h))
 		most = max(most, bottom-top)
 	}
-	rows, outs := c.tableSize()
-	l.net.tableRows, l.net.tableOut = max(l.net.tableRows, rows), max(l.net.tableOut, outs)
-	l.net.zeroFloats = max(l.net.zeroFloats, c.k)
+	l.tables(c)
 	l.net.slotFloats = max(l.net.slotFloats, most*out.w*out.stride/4)
 	l.p.emit(t, c.in, t.pool.y, t.pool.args)
 	return t.pool

@@ -20,6 +20,7 @@ type training struct {
 	wholeSums map[*tensor]*partials  // over pixels, of the gradients of concatenations
 	packed    map[int]*transposeTask // by parameter
 	pack      []task                 // runs after the weights have changed
+	done      map[int]bool           // gradient nodes that are lowered already
 }
 
 // A fusedNorm is a BatchNorm that runs where its result is complete: behind
@@ -33,7 +34,7 @@ type fusedNorm struct {
 func lowerStep(net *network, g *graph.Graph) *training {
 	t := &training{lowering: newLowering(net, g), fused: map[int]bool{}, ends: map[int]fusedNorm{},
 		states: map[int]*normState{}, args: map[int]*tensor{}, masked: map[int]bool{},
-		producers: map[*tensor]*producer{}, wholeSums: map[*tensor]*partials{}, deferred: map[int]bool{},
+		producers: map[*tensor]*producer{}, wholeSums: map[*tensor]*partials{}, deferred: map[int]bool{}, done: map[int]bool{},
 		grads: make([]gradient, len(g.Nodes)), packed: map[int]*transposeTask{}}
 	t.house()
 	for i := range g.Nodes {
@@ -44,6 +45,7 @@ func lowerStep(net *network, g *graph.Graph) *training {
 	for i := 1; i < len(g.Nodes); i++ {
 		t.p.node = i
 		switch {
+		case t.done[i]:
 		case i < g.Loss:
 			t.forward(i)
 		case i == g.Loss:
