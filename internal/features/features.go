@@ -8,32 +8,36 @@ package features
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
-	"math"
 	"math/rand/v2"
 	"os"
-	"unsafe"
+	"slices"
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
 	"graft/internal/graph"
 )
 
-// A Store holds the features of samples: those that fit a limit in memory, the
-// others in a file that ends with the program. There what was computed in bfloat16 takes
-// two bytes a value.
+// A Store holds the features of samples, packed: those that fit a limit in memory, the
+// others in a file that ends with the program.
 type Store struct {
 	size     int // values of a sample
 	samples  int
 	variants int
 	labels   []int32
-	made     []bool // by row
-	mem      []float32
-	file     *os.File // a row has room for float32, and fills half of it where bfloat16 holds its values
-	halved   []bool   // by row, of those in the file
-	half     []uint16 // a row's
+	rows     []row
+	mem      []byte
+	file     *os.File
+	filed    int64  // bytes in the file
+	packed   []byte // rows on their way to the file, or the one that is read from it
 	batch    dataset.Batch
+}
+
+// A row is where features lie: in memory up to its capacity, beyond that in the file.
+type row struct {
+	at     int64
+	bytes  uint32 // 0 for features that were never made
+	halved bool
 }
 
 // Options say what to keep.
@@ -45,25 +49,25 @@ type Options struct {
 	Dir      string
 }
 
-// New makes an empty store. The file is made only where the limit asks for one.
+// New makes an empty store. The file is made only where the limit may ask for one.
 func New(o Options) (*Store, error) {
-	rows := o.Samples * o.Variants
-	s := &Store{size: o.Size, samples: o.Samples, variants: o.Variants, labels: make([]int32, o.Samples), made: make([]bool, rows)}
-	inside := min(rows, max(o.Limit, 0)/(4*o.Size))
-	s.mem = make([]float32, inside*o.Size)
-	if inside < rows {
+	n := o.Samples * o.Variants
+	s := &Store{size: o.Size, samples: o.Samples, variants: o.Variants, labels: make([]int32, o.Samples), rows: make([]row, n)}
+	most := n * mostPacked(o.Size)
+	s.mem = make([]byte, 0, min(most, max(o.Limit, 0)))
+	if cap(s.mem) < most {
 		f, err := os.CreateTemp(o.Dir, "graft-features-*")
 		if err != nil {
-			return nil, fmt.Errorf("room for %d MB of features: %w (a larger --memory needs no file)", rows*o.Size*4>>20, err)
+			return nil, fmt.Errorf("room for up to %d MB of features: %w (a larger --memory needs no file)", most>>20, err)
 		}
 		os.Remove(f.Name()) // it lives while it is open, where the system allows that
-		s.file, s.halved, s.half = f, make([]bool, rows), make([]uint16, o.Size)
+		s.file = f
 	}
 	return s, nil
 }
 
 // Bytes is the memory in use.
-func (s *Store) Bytes() int { return 4 * len(s.mem) }
+func (s *Store) Bytes() int { return len(s.mem) }
 
 // Close removes the file.
 func (s *Store) Close() {
@@ -95,9 +99,10 @@ func (s *Store) Fill(ctx context.Context, net engine.Network, batches func(ctx c
 			}
 			for i, sample := range b.Index[:b.N] {
 				s.labels[sample] = b.Labels[i]
-				if err := s.put(v*s.samples+sample, out[i*s.size:(i+1)*s.size]); err != nil {
-					return err
-				}
+				s.put(v*s.samples+sample, out[i*s.size:(i+1)*s.size])
+			}
+			if err := s.flush(); err != nil {
+				return err
 			}
 			finished += b.N
 			if done != nil {
@@ -108,66 +113,51 @@ func (s *Store) Fill(ctx context.Context, net engine.Network, batches func(ctx c
 	return ctx.Err()
 }
 
-func (s *Store) put(row int, v []float32) error {
-	s.made[row] = true
-	if at := row * s.size; at < len(s.mem) {
-		copy(s.mem[at:], v)
+// put keeps a row; what memory has no room for is in the file after a flush.
+func (s *Store) put(at int, v []float32) {
+	to := &s.mem
+	r := &s.rows[at]
+	r.at = int64(len(s.mem))
+	if cap(s.mem)-len(s.mem) < mostPacked(s.size) {
+		to = &s.packed
+		r.at = int64(cap(s.mem)) + s.filed + int64(len(s.packed))
+	}
+	before := len(*to)
+	*to, r.halved = pack(*to, v)
+	r.bytes = uint32(len(*to) - before)
+}
+
+func (s *Store) flush() error {
+	if len(s.packed) == 0 {
 		return nil
 	}
-	from := bytes(v)
-	if s.halved[row] = halve(s.half, v); s.halved[row] {
-		from = bytes(s.half)
-	}
-	if _, err := s.file.WriteAt(from, s.offset(row)); err != nil {
+	if _, err := s.file.WriteAt(s.packed, s.filed); err != nil {
 		return fmt.Errorf("keeping features: %w (is the disk of %s full?)", err, os.TempDir())
 	}
+	s.filed += int64(len(s.packed))
+	s.packed = s.packed[:0]
 	return nil
 }
 
-func (s *Store) get(row int, v []float32) error {
-	if at := row * s.size; at < len(s.mem) {
-		copy(v, s.mem[at:at+s.size])
+func (s *Store) get(at int, v []float32) error {
+	r := s.rows[at]
+	if r.at < int64(cap(s.mem)) {
+		unpack(v[:s.size], s.mem[r.at:][:r.bytes], r.halved)
 		return nil
 	}
-	v = v[:s.size]
-	to := bytes(v)
-	if s.halved[row] {
-		to = bytes(s.half)
-	}
-	if _, err := io.ReadFull(io.NewSectionReader(s.file, s.offset(row), int64(len(to))), to); err != nil {
+	s.packed = slices.Grow(s.packed[:0], int(r.bytes))[:r.bytes]
+	if _, err := s.file.ReadAt(s.packed, r.at-int64(cap(s.mem))); err != nil {
 		return fmt.Errorf("reading kept features: %w", err)
 	}
-	if s.halved[row] {
-		for i, h := range s.half {
-			v[i] = math.Float32frombits(uint32(h) << 16)
-		}
-	}
+	unpack(v[:s.size], s.packed, r.halved)
 	return nil
-}
-
-// halve writes values as bfloat16 and reports whether nothing is lost.
-func halve(to []uint16, v []float32) bool {
-	lost := uint32(0)
-	for i, x := range v {
-		b := math.Float32bits(x)
-		to[i] = uint16(b >> 16)
-		lost |= b & 0xffff
-	}
-	return lost == 0
-}
-
-func (s *Store) offset(row int) int64 { return int64(4*s.size) * int64(row-len(s.mem)/s.size) }
-
-// bytes is how values lie in memory; the file is read by this process alone.
-func bytes[T float32 | uint16](v []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))
 }
 
 // Images is the number of samples in an epoch.
 func (s *Store) Images() int {
 	n := 0
 	for i := range s.samples {
-		if s.made[i] {
+		if s.rows[i].bytes > 0 {
 			n++
 		}
 	}
@@ -199,7 +189,7 @@ func (s *Store) Batches(n int, shuffle, balance bool, seed uint64) func(ctx cont
 				if shuffle {
 					sample = order[i]
 				}
-				if !s.made[variant+sample] {
+				if s.rows[variant+sample].bytes == 0 {
 					continue
 				}
 				if skip > 0 {
