@@ -1,10 +1,7 @@
 package graft
 
 import (
-	"bytes"
 	"context"
-	"image"
-	"image/jpeg"
 	"math"
 	"sync"
 	"time"
@@ -12,7 +9,6 @@ import (
 	"graft/internal/dataset"
 	"graft/internal/rundir"
 	"graft/internal/train"
-	"graft/internal/transform"
 )
 
 const (
@@ -20,6 +16,7 @@ const (
 	livePoints   = 50 // of an epoch's loss, at most
 	livePictures = 12
 	liveSide     = 128 // pixels of such a picture
+	liveQuality  = 85
 )
 
 // A live run tells of itself while it goes, and hears when it is asked to stop.
@@ -47,7 +44,7 @@ type live struct {
 func (s *session) tell(ctx context.Context) (told context.Context, end func()) {
 	l := &live{dir: s.dir}
 	s.live = l
-	s.choosePictures()
+	s.choosePictures(ctx)
 	told, l.stop = context.WithCancel(ctx)
 	events := s.c.Events
 	s.c.Events = func(e Event) {
@@ -196,7 +193,7 @@ func show(a train.Answer) rundir.Shown {
 
 // choosePictures takes a few held-out pictures, of each class in turn and evenly spread over
 // it, as the network sees them. A picture that cannot be read is left out.
-func (s *session) choosePictures() {
+func (s *session) choosePictures(ctx context.Context) {
 	l := s.live
 	part, phase, samples := "val", train.Validating, s.data.Valid
 	if len(samples) == 0 || len(s.data.Test) == 0 {
@@ -206,14 +203,17 @@ func (s *session) choosePictures() {
 		part, samples = "test", s.data.Test
 	}
 	l.shown = map[train.Phase]map[int]int{phase: {}}
-	for _, i := range spread(samples, len(s.data.Classes), livePictures) {
-		p := rundir.Picture{Path: samples[i].Path, Part: part, Class: samples[i].Class}
-		var err error
-		if p.JPEG, err = thumbnail(&samples[i], s.pre, dataset.DecodeOptions{MaxPixels: s.c.MaxPixels}); err != nil {
+	places := spread(samples, len(s.data.Classes), livePictures)
+	var chosen []dataset.Sample
+	for _, i := range places {
+		chosen = append(chosen, samples[i])
+	}
+	for k, jpeg := range s.thumbnails(ctx, chosen, s.pre.WithSize(min(liveSide, s.pre.Crop)), liveQuality) {
+		if jpeg == nil {
 			continue
 		}
-		l.shown[phase][i] = len(l.pictures)
-		l.pictures = append(l.pictures, p)
+		l.shown[phase][places[k]] = len(l.pictures)
+		l.pictures = append(l.pictures, rundir.Picture{Path: chosen[k].Path, Part: part, Class: chosen[k].Class, JPEG: jpeg})
 	}
 	if err := s.dir.WritePictures(l.pictures); err != nil {
 		s.c.Events(Warning{err.Error()})
@@ -237,25 +237,4 @@ func spread(samples []dataset.Sample, classes, n int) []int {
 		}
 	}
 	return places
-}
-
-// thumbnail is what the network sees of a picture, small, as a JPEG file.
-func thumbnail(sample *dataset.Sample, pre transform.Preprocess, o dataset.DecodeOptions) ([]byte, error) {
-	data, err := sample.Read()
-	if err != nil {
-		return nil, err
-	}
-	p, err := dataset.Decode(data, o.For(pre))
-	if err != nil {
-		return nil, err
-	}
-	p = pre.WithSize(min(liveSide, pre.Crop)).Eval(p)
-	img := image.NewRGBA(image.Rect(0, 0, p.W, p.H))
-	for i := range p.W * p.H {
-		copy(img.Pix[4*i:], p.Pix[3*i:3*i+3])
-		img.Pix[4*i+3] = 255
-	}
-	var out bytes.Buffer
-	err = jpeg.Encode(&out, img, &jpeg.Options{Quality: 85})
-	return out.Bytes(), err
 }

@@ -1,16 +1,15 @@
 package graft
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image/jpeg"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"graft/internal/check"
@@ -146,7 +145,7 @@ func (w *reporter) input(ctx context.Context) (in *report.Input, end func(), err
 			w.samples[within(list[i].Path, w.data.Location)] = &list[i]
 		}
 	}
-	in.Picture = w.picture
+	in.Pictures = func(paths []string, side int) [][]byte { return w.pictures(ctx, paths, side) }
 	if w.unexplained != "" {
 		return in, end, nil
 	}
@@ -180,8 +179,7 @@ func (w *reporter) sample(path string) (*dataset.Sample, error) {
 	return s, nil
 }
 
-// read decodes a picture; with enough pixels of its shorter side a part of it will do.
-func (w *reporter) read(path string, enough int) (*transform.Picture, error) {
+func (w *reporter) read(path string) (*transform.Picture, error) {
 	s, err := w.sample(path)
 	if err != nil {
 		return nil, err
@@ -190,26 +188,29 @@ func (w *reporter) read(path string, enough int) (*transform.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.DecodeOptions{MaxPixels: w.session.c.MaxPixels}.For(w.session.pre)
-	if enough > 0 {
-		o.Enough = enough
-	}
-	return dataset.Decode(data, o)
+	return dataset.Decode(data, dataset.DecodeOptions{MaxPixels: w.session.c.MaxPixels}.For(w.session.pre))
 }
 
-// picture is what the network sees of a held-out picture, small.
-func (w *reporter) picture(path string, side int) ([]byte, error) {
+// pictures are what the network sees of held-out pictures, small.
+func (w *reporter) pictures(ctx context.Context, paths []string, side int) [][]byte {
 	pre := w.session.pre.WithSize(side)
-	pre.DecodeShorter = 0
-	pic, err := w.read(path, pre.Resize)
-	if err != nil {
-		return nil, err
+	pre.DecodeShorter = pre.Resize // more pixels would not be seen
+	files := make([][]byte, len(paths))
+	var samples []dataset.Sample
+	var places []int
+	for i, path := range paths {
+		if s, err := w.sample(path); err == nil {
+			samples, places = append(samples, *s), append(places, i)
+		}
 	}
-	return smallJPEG(pre.Eval(pic), side)
+	for i, file := range w.session.thumbnails(ctx, samples, pre, reportQuality) {
+		files[places[i]] = file
+	}
+	return files
 }
 
 func (w *reporter) explain(ctx context.Context, c *Classifier, path string, class, side int) (seen, overlay []byte, err error) {
-	pic, err := w.read(path, 0)
+	pic, err := w.read(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -228,9 +229,7 @@ func smallJPEG(p *transform.Picture, side int) ([]byte, error) {
 	if p.W != side {
 		p = transform.Resize(p, side, side)
 	}
-	var b bytes.Buffer
-	err := jpeg.Encode(&b, p.Image(), &jpeg.Options{Quality: 76})
-	return b.Bytes(), err
+	return asJPEG(p, reportQuality)
 }
 
 // ask puts the held-out pictures to the model of a run that kept no answers.
@@ -282,6 +281,8 @@ const (
 	reportViews  = 4
 	reportEpochs = 6
 	viewSide     = 96
+
+	reportQuality = 76 // of JPEG
 )
 
 func (w *reporter) views(ctx context.Context) ([]report.View, error) {
@@ -295,18 +296,17 @@ func (w *reporter) views(ctx context.Context) ([]report.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	var views []report.View
+	views := make([]report.View, len(rows))
+	var group sync.WaitGroup
 	for i, row := range rows {
-		v := report.View{Label: w.data.Classes[samples[i].Class]}
-		for _, pic := range row {
-			b, err := smallJPEG(pic, viewSide)
-			if err != nil {
-				return nil, err
+		views[i] = report.View{Label: w.data.Classes[samples[i].Class], Pictures: make([][]byte, len(row))}
+		group.Go(func() {
+			for k, pic := range row {
+				views[i].Pictures[k], _ = smallJPEG(pic, viewSide) // JPEG holds every picture of this size
 			}
-			v.Pictures = append(v.Pictures, b)
-		}
-		views = append(views, v)
+		})
 	}
+	group.Wait()
 	return views, nil
 }
 

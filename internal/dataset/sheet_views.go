@@ -39,6 +39,9 @@ func ViewSheet(ctx context.Context, d *Dataset, title string, p transform.Prepro
 	return Sheet(title, rows, o)
 }
 
+// viewBytes is what decoded pictures may take while views of them are made.
+const viewBytes = 32 << 20
+
 // Views are what the network sees of samples: as evaluation does, then as so many epochs of
 // training do with a seed.
 func Views(ctx context.Context, samples []Sample, epochs int, p transform.Preprocess, a *transform.Augmentation, seed uint64, o DecodeOptions) ([][]*transform.Picture, error) {
@@ -54,7 +57,7 @@ func Views(ctx context.Context, samples []Sample, epochs int, p transform.Prepro
 		}
 		return nil
 	}
-	options := LoaderOptions{Batch: len(samples), Preprocess: p, Augmentation: a, Seed: seed, Decode: o}
+	options := LoaderOptions{Batch: len(samples), Preprocess: p, Augmentation: a, Seed: seed, Cache: NewCache(viewBytes), Decode: o}
 	if err := add(NewLoader(samples, options), 0); err != nil {
 		return nil, err
 	}

@@ -240,14 +240,28 @@ func (p *document) matrix(in *Input, r *eval.Result, answers []answer) {
 	m := &matrix{Of: len(classes)}
 	p.Matrix = m
 	thumbs := allThumbs
+	var lists [][]answer // by cell
+
 	for _, diagonal := range []bool{false, true} { // what is wrong is of more interest
 		for _, i := range shown {
 			for _, j := range shown {
-				if (i == j) == diagonal && in.Picture != nil && r.Confusion[i][j] > 0 {
-					p.cell(in, answers, i, j, &thumbs)
+				if (i == j) == diagonal && in.Pictures != nil && r.Confusion[i][j] > 0 {
+					if list := p.cell(classes, answers, i, j, thumbs); len(list) > 0 {
+						lists, thumbs = append(lists, list), thumbs-len(list)
+					}
 				}
 			}
 		}
+	}
+	files := in.files(slices.Concat(lists...), thumbSide)
+	for c, list := range lists {
+		v := &m.Cells[c]
+		for i, a := range list {
+			if files[i] != nil {
+				v.Pictures = append(v.Pictures, image{Src: dataURI(files[i]), Alt: fmt.Sprintf("%s, labelled %s", path.Base(a.path), classes[a.label]), Caption: probability(a.prob), FullPath: in.place(a.path)})
+			}
+		}
+		files = files[len(list):]
 	}
 	for _, i := range shown {
 		m.Classes = append(m.Classes, classes[i])
@@ -272,9 +286,20 @@ func (p *document) matrix(in *Input, r *eval.Result, answers []answer) {
 	}
 }
 
-// cell collects the pictures of a label with an answer, the surest first.
-func (p *document) cell(in *Input, answers []answer, label, predicted int, left *int) {
-	classes := in.Config.Data.Classes
+// files are the pictures of answers, nil for those that are not to be had.
+func (in *Input) files(of []answer, side int) [][]byte {
+	if in.Pictures == nil {
+		return make([][]byte, len(of))
+	}
+	var paths []string
+	for _, a := range of {
+		paths = append(paths, a.path)
+	}
+	return in.Pictures(paths, side)
+}
+
+// cell adds that of a label with an answer, and returns the answers to show in it, the surest first.
+func (p *document) cell(classes []string, answers []answer, label, predicted, left int) []answer {
 	var list []answer
 	for _, a := range answers {
 		if a.label == label && a.predicted == predicted {
@@ -296,9 +321,9 @@ func (p *document) cell(in *Input, answers []answer, label, predicted int, left 
 		most = cellRight
 		slices.Reverse(list) // of the right ones, those that were close
 	}
-	list = list[:min(len(list), most, *left)]
+	list = list[:min(len(list), most, left)]
 	if len(list) == 0 {
-		return
+		return nil
 	}
 	v := cellView{ID: cellName(label, predicted), Title: fmt.Sprintf("%s, answered %s", classes[label], classes[predicted])}
 	if len(list) < all {
@@ -308,15 +333,8 @@ func (p *document) cell(in *Input, answers []answer, label, predicted int, left 
 		}
 		v.Note = fmt.Sprintf("%d of %d pictures, %s first.", len(list), all, order)
 	}
-	for _, a := range list {
-		*left--
-		img, err := in.Picture(a.path, thumbSide)
-		if err != nil {
-			continue
-		}
-		v.Pictures = append(v.Pictures, image{Src: dataURI(img), Alt: fmt.Sprintf("%s, labelled %s", path.Base(a.path), classes[label]), Caption: probability(a.prob), FullPath: in.place(a.path)})
-	}
 	p.Matrix.Cells = append(p.Matrix.Cells, v)
+	return list
 }
 
 func dataURI(jpeg []byte) template.URL {
@@ -353,7 +371,11 @@ func measured(v float64, n int) figure {
 func (p *document) cases(in *Input, list []answer) []caseView {
 	classes := in.Config.Data.Classes
 	var views []caseView
-	for _, a := range list {
+	var files [][]byte
+	if in.Explain == nil {
+		files = in.files(list, caseSide)
+	}
+	for i, a := range list {
 		v := caseView{Label: classes[a.label], Predicted: classes[a.predicted], Prob: a.prob, LabelProb: a.labelProb, Right: a.right(), Path: in.place(a.path)}
 		alt := fmt.Sprintf("%s, labelled %s", path.Base(a.path), v.Label)
 		if in.Explain != nil {
@@ -361,10 +383,8 @@ func (p *document) cases(in *Input, list []answer) []caseView {
 				v.Seen = image{Src: dataURI(seen), Alt: alt}
 				v.Overlay = image{Src: dataURI(overlay), Alt: "where the network finds " + v.Predicted}
 			}
-		} else if in.Picture != nil {
-			if seen, err := in.Picture(a.path, caseSide); err == nil {
-				v.Seen = image{Src: dataURI(seen), Alt: alt}
-			}
+		} else if files[i] != nil {
+			v.Seen = image{Src: dataURI(files[i]), Alt: alt}
 		}
 		views = append(views, v)
 	}

@@ -35,9 +35,9 @@ type Input struct {
 	Calibration *eval.Calibration
 	Strangers   bool // the model knows how unlike the training pictures a picture is
 
-	// Picture is what the network sees of a held-out picture, as JPEG, so many pixels wide; nil
-	// where the pictures are not to be had. NoPictures says why.
-	Picture    func(path string, side int) ([]byte, error)
+	// Pictures are what the network sees of held-out pictures, as JPEG, so many pixels wide, nil for one
+	// that is gone; nil where none are to be had. NoPictures says why.
+	Pictures   func(paths []string, side int) [][]byte
 	NoPictures string
 	// Explain is a picture and where in it the network finds a class, both JPEG; nil where that is
 	// not drawn. NoExplain says why.

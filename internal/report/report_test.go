@@ -49,7 +49,13 @@ func example(classes []string, n int) *Input {
 		Stages:   []rundir.Stage{{Name: "training", Seconds: 30}, {Name: "evaluation", Seconds: 10}},
 		Findings: []Finding{{Kind: "leak", Text: "1 picture stands in both", Groups: []string{"train/<b>.jpg = test/b.jpg"}}},
 		Before:   &Before{"runs/photos-0", 0.5, "this one is better"},
-		Picture:  picture,
+		Pictures: func(paths []string, side int) (files [][]byte) {
+			for _, path := range paths {
+				file, _ := picture(path, side)
+				files = append(files, file)
+			}
+			return files
+		},
 		Explain: func(path string, _, side int) (seen, overlay []byte, err error) {
 			seen, err = picture(path, side)
 			return seen, seen, err
@@ -179,7 +185,7 @@ func TestLeftOut(t *testing.T) {
 	}{
 		"no answers": {func(in *Input) { in.Answers = nil }, "The answers of this run are not kept"},
 		"no pictures": {func(in *Input) {
-			in.Picture, in.Explain, in.NoPictures, in.NoExplain = nil, nil, "They are gone.", "They are gone."
+			in.Pictures, in.Explain, in.NoPictures, in.NoExplain = nil, nil, "They are gone.", "They are gone."
 		}, "They are gone."},
 		"some gone": {func(in *Input) { in.Answers[0].Path = "gone.jpg" }, "gone.jpg"},
 		"no mistakes": {func(in *Input) {

@@ -15,8 +15,8 @@ func New(w, h int) *Picture {
 }
 
 // Image is the picture as the standard library has one.
-func (p *Picture) Image() *image.NRGBA {
-	img := image.NewNRGBA(image.Rect(0, 0, p.W, p.H))
+func (p *Picture) Image() *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, p.W, p.H))
 	for i := range p.W * p.H {
 		copy(img.Pix[4*i:4*i+3], p.Pix[3*i:3*i+3])
 		img.Pix[4*i+3] = 255
