@@ -208,19 +208,27 @@ func (t *Tensor) stored() DType {
 }
 
 // encode writes elements, little-endian.
-func encode(w *bufio.Writer, data []float32, d DType) error {
-	var b [8]byte
-	size := d.size()
-	for _, v := range data {
+func encode(w io.Writer, data []float32, d DType) error {
+	const most = 1 << 14 // elements
+	le := binary.LittleEndian
+	buf := make([]byte, min(most, len(data))*d.size())
+	for chunk := range slices.Chunk(data, most) {
+		b := buf[:len(chunk)*d.size()]
 		switch d {
 		case F32:
-			binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
+			for i, v := range chunk {
+				le.PutUint32(b[4*i:], math.Float32bits(v))
+			}
 		case F16:
-			binary.LittleEndian.PutUint16(b[:], toF16(v))
+			for i, v := range chunk {
+				le.PutUint16(b[2*i:], toF16(v))
+			}
 		case I64:
-			binary.LittleEndian.PutUint64(b[:], uint64(int64(v)))
+			for i, v := range chunk {
+				le.PutUint64(b[8*i:], uint64(int64(v)))
+			}
 		}
-		if _, err := w.Write(b[:size]); err != nil {
+		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
