@@ -48,7 +48,11 @@ func (s *session) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return s.start(ctx)
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	s.clock.lap("building the network")
+	return nil
 }
 
 // start compiles the first phase, or that of the checkpoint to go on from.

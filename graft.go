@@ -13,12 +13,14 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"graft/internal/dataset"
 	"graft/internal/engine"
 	"graft/internal/graph"
 	"graft/internal/model"
+	"graft/internal/report"
 	"graft/internal/rundir"
 	"graft/internal/train"
 	"graft/internal/transform"
@@ -71,6 +73,7 @@ type session struct {
 	dir       *rundir.Dir
 	clock     clock
 	live      *live
+	views     func() ([]report.View, error) // what the report shows of training pictures
 }
 
 // Train fine-tunes a model and writes a run directory. A cancelled context ends
@@ -100,7 +103,12 @@ func (s *session) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	s.views = sync.OnceValues(func() ([]report.View, error) { return s.makeViews(context.WithoutCancel(ctx)) })
+	go s.views() // while networks are built, on one processor
+	if err := s.build(ctx); err != nil {
 		return err
 	}
 	if s.resumes != "" {
@@ -112,8 +120,8 @@ func (s *session) prepare(ctx context.Context) error {
 	return s.createRun()
 }
 
-// ready opens the data and compiles the network of the first phase.
-func (s *session) ready(ctx context.Context) (err error) {
+// open opens the data, and what says how the network sees them.
+func (s *session) open(ctx context.Context) (err error) {
 	c := &s.c
 	s.clock.start()
 	if err := s.from(); err != nil {
@@ -161,10 +169,6 @@ func (s *session) ready(ctx context.Context) (err error) {
 		return err
 	}
 	s.clock.lap("opening the pictures")
-	if err := s.build(ctx); err != nil {
-		return err
-	}
-	s.clock.lap("building the network")
 	return nil
 }
 

@@ -65,7 +65,10 @@ func FindRate(ctx context.Context, c RateConfig) (*RateTest, error) {
 	if err := test.Check(); err != nil {
 		return nil, err
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.build(ctx); err != nil {
 		return nil, err
 	}
 	defer s.net.Close()

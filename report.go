@@ -45,6 +45,7 @@ func Report(ctx context.Context, c ReportConfig) (string, error) {
 	switch {
 	case err == nil:
 		w.session, w.data = s, s.data
+		s.views = func() ([]report.View, error) { return s.makeViews(ctx) }
 		if w.data.Fingerprint != "" && !w.same() {
 			events(Warning{fmt.Sprintf("the pictures have changed since %s was trained: those that are gone are not shown", c.Run)})
 		}
@@ -135,7 +136,7 @@ func (w *reporter) input(ctx context.Context) (in *report.Input, end func(), err
 	}
 	w.findings(in)
 	in.TrainCounts = w.data.Counts(dataset.Train)
-	if in.Views, err = w.views(ctx); err != nil {
+	if in.Views, err = w.session.views(); err != nil {
 		return nil, end, err
 	}
 	w.samples = map[string]*dataset.Sample{}
@@ -285,8 +286,9 @@ const (
 	reportQuality = 76 // of JPEG
 )
 
-func (w *reporter) views(ctx context.Context) ([]report.View, error) {
-	s, train := w.session, w.data.Train
+// makeViews draws training pictures as training sees them.
+func (s *session) makeViews(ctx context.Context) ([]report.View, error) {
+	train := s.data.Train
 	var samples []dataset.Sample
 	n := min(reportViews, len(train))
 	for i := range n {
@@ -299,7 +301,7 @@ func (w *reporter) views(ctx context.Context) ([]report.View, error) {
 	views := make([]report.View, len(rows))
 	var group sync.WaitGroup
 	for i, row := range rows {
-		views[i] = report.View{Label: w.data.Classes[samples[i].Class], Pictures: make([][]byte, len(row))}
+		views[i] = report.View{Label: s.data.Classes[samples[i].Class], Pictures: make([][]byte, len(row))}
 		group.Go(func() {
 			for k, pic := range row {
 				views[i].Pictures[k], _ = smallJPEG(pic, viewSide) // JPEG holds every picture of this size
