@@ -137,10 +137,14 @@ func (t *training) virtualGradient(i int) bool {
 	nodes := t.g.Nodes
 	conv := nodes[nodes[i].Of].In[0]
 	f := &nodes[conv]
-	if i+2 >= len(nodes) || t.lastUser[i] != i+2 || len(t.users[conv]) != 1 || len(f.Params) != 1 {
+	is := func(node int, kind graph.Kind) bool {
+		return node < len(nodes) && nodes[node].Of == conv && nodes[node].Kind == kind
+	}
+	if len(t.users[conv]) != 1 || len(f.Params) != 1 || !is(i+1, graph.ParamGrad) {
 		return false
 	}
-	w, x := &nodes[i+1], &nodes[i+2]
-	return w.Of == conv && w.Kind == graph.ParamGrad && x.Of == conv && x.Kind == graph.InputGrad &&
-		(depthwise(t.g, f) || t.pointwise(f) && t.smallWeight(f))
+	if f.Op == graph.Conv && f.In[0] == 0 { // the first layer, whose input's nobody wants
+		return t.lastUser[i] == i+1 && t.smallWeight(f)
+	}
+	return is(i+2, graph.InputGrad) && t.lastUser[i] == i+2 && (depthwise(t.g, f) || t.pointwise(f) && t.smallWeight(f))
 }
