@@ -128,21 +128,41 @@ func deepLine(w *worker, set *kernel.Set, lines []scanline, weights []float32, k
 	}
 }
 
-// slides reports whether the kernels that slide along whole lines do a convolution.
-func slides(set *kernel.Set, w graph.Window) bool {
-	return set.Slides > 0 && w.Kernel == 3 && w.Stride == 1 && w.Pad == 1
+// slides reports whether the kernels that slide along whole lines do a convolution of in.
+func slides(set *kernel.Set, w graph.Window, in *tensor) bool {
+	if set.Slides == 0 || w.Stride != 1 || w.Pad != w.Kernel/2 {
+		return false
+	}
+	return w.Kernel == 3 || w.Kernel == 5 && in.w >= 3 && in.w*in.stride <= zeroRow
 }
 
-// slideLines computes lines [y0, y1) of a convolution by 3x3 taps, or of its input
-// gradient, from those of in: line y0 of tensor out at to.
-func slideLines(w *worker, set *kernel.Set, weights []float32, back bool, in *lineReader, y0, y1 int, out *tensor, to unsafe.Pointer) {
+// A sliding is a convolution, or its input gradient, by the kernels that slide.
+type sliding struct {
+	side    int // of the taps
+	weights []float32
+	back    bool
+	bias    unsafe.Pointer
+	lo, hi  float32
+}
+
+// weight is the row of weights for tap t.
+func (s *sliding) weight(t, cp int) uintptr {
+	if s.back {
+		t = s.side*s.side - 1 - t
+	}
+	return uintptr(unsafe.Pointer(&s.weights[t*cp]))
+}
+
+// lines computes lines [y0, y1) from those of in: line y0 of tensor out at to.
+func (s *sliding) lines(w *worker, set *kernel.Set, in *lineReader, y0, y1 int, out *tensor, to unsafe.Pointer) {
+	if s.side == 5 {
+		s.lines5(w, set, in, y0, y1, out, to)
+		return
+	}
 	a := &w.slide
+	a.Lo, a.Hi, a.Bias = s.lo, s.hi, s.bias
 	for t := range a.Weights {
-		from := t
-		if back {
-			from = 8 - t
-		}
-		a.Weights[t] = uintptr(unsafe.Pointer(&weights[from*out.cp]))
+		a.Weights[t] = s.weight(t, out.cp)
 	}
 	a.Step, a.Width, a.C = in.t.stride, out.w, out.cp
 	a.OutStep, a.OutLine = out.stride, out.w*out.stride
@@ -152,6 +172,18 @@ func slideLines(w *worker, set *kernel.Set, weights []float32, back bool, in *li
 		a.Out = unsafe.Add(to, (y-y0)*a.OutLine)
 		set.Depthwise3(a)
 	}
+}
+
+func (s *sliding) lines5(w *worker, set *kernel.Set, in *lineReader, y0, y1 int, out *tensor, to unsafe.Pointer) {
+	a := &w.slide5
+	a.Lo, a.Hi, a.Bias = s.lo, s.hi, s.bias
+	for t := range a.Weights {
+		a.Weights[t] = s.weight(t, out.cp)
+	}
+	a.Rows, a.Lent = in.table(w, y0-2, y1+2), unsafe.Pointer(&w.wino[0])
+	a.Step, a.Width, a.C, a.Lines = in.t.stride, out.w, out.cp, y1-y0
+	a.Out, a.OutStep, a.OutLine = to, out.stride, out.w*out.stride
+	set.Depthwise5(a)
 }
 
 // A depthwiseTask is the forward pass. Its items are runs of bands of a sample.
@@ -198,13 +230,12 @@ func (t *depthwiseTask) step(w *worker, sample, band int) {
 	y1 := y0 + t.band
 	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
 	m0 := sample*t.out.pixels() + y0*t.out.w
-	if slides(t.set, win) {
-		a := &w.slide
-		a.Lo, a.Hi = t.lo, t.hi
-		if a.Bias = t.bias; t.bias == nil {
-			a.Bias = w.zeros
+	if slides(t.set, win, t.in) {
+		s := sliding{win.Kernel, t.weights, false, t.bias, t.lo, t.hi}
+		if t.bias == nil {
+			s.bias = w.zeros
 		}
-		slideLines(w, t.set, t.weights, false, &w.x, y0, y1, t.out, t.out.row(m0))
+		s.lines(w, t.set, &w.x, y0, y1, t.out, t.out.row(m0))
 	} else {
 		t.lineByLine(w, y0, y1, m0)
 	}
@@ -246,14 +277,14 @@ func (l *lowering) depthwise(n *graph.Node, out *tensor) *depthwiseTask {
 
 // emitDepthwise adds a task and makes the workers' tables large enough.
 func (l *lowering) emitDepthwise(t *depthwiseTask) {
-	l.depthwiseTables(t.window.Kernel, t.in.cp)
+	l.depthwiseTables(t.window.Kernel, t.band, t.in.cp)
 	l.slot(t.in, t.ring()*t.in.w)
 	l.p.emit(t, t.in, t.out, t.stats.tensor())
 }
 
-func (l *lowering) depthwiseTables(side, cp int) {
-	l.net.tableRows = max(l.net.tableRows, side*side)
-	l.net.tableTaps = max(l.net.tableTaps, side*side)
+func (l *lowering) depthwiseTables(side, band, cp int) {
+	l.net.tableRows = max(l.net.tableRows, side*side, band+side-1)
+	l.net.tableTaps = max(l.net.tableTaps, side*side, band)
 	l.net.zeroFloats = max(l.net.zeroFloats, cp)
 }
 
@@ -332,9 +363,9 @@ func (t *depthwiseBackTask) input(w *worker, item, b, sample, x0, x1 int) {
 	if t.aside || t.expansion != nil {
 		w.begin(t.dx, m0)
 	}
-	if slides(t.set, t.window) {
-		w.slide.Bias, w.slide.Lo, w.slide.Hi = w.zeros, -inf, inf
-		slideLines(w, t.set, t.weights, true, &w.dy, x0, x1, t.dx, w.row(t.dx, m0))
+	if slides(t.set, t.window, t.in) {
+		s := sliding{t.window.Kernel, t.weights, true, w.zeros, -inf, inf}
+		s.lines(w, t.set, &w.dy, x0, x1, t.dx, w.row(t.dx, m0))
 	} else {
 		t.inputLines(w, x0, x1, m0)
 	}
@@ -367,7 +398,11 @@ func (t *depthwiseBackTask) weight(w *worker, item, y0, y1 int) {
 	win, cp := t.window, t.dy.cp
 	w.x.need(w, max(0, y0*win.Stride-win.Pad), min(t.in.h, (y1-1)*win.Stride-win.Pad+win.Kernel))
 	sums := t.part(item)
-	if slides(t.set, win) {
+	if slides(t.set, win, t.in) {
+		if win.Kernel == 5 {
+			t.weight5(w, sums, y0, y1)
+			return
+		}
 		a := &w.slideDW
 		a.Step, a.DYStep, a.Width, a.C = t.in.stride, t.dy.stride, t.dy.w, cp
 		a.Sum, a.SumStride = unsafe.Pointer(&sums[0]), cp*4
@@ -407,6 +442,19 @@ func (t *depthwiseBackTask) weight(w *worker, item, y0, y1 int) {
 			}
 		}
 	}
+}
+
+// weight5 is weight by the sliding kernel of 5x5 taps.
+func (t *depthwiseBackTask) weight5(w *worker, sums []float32, y0, y1 int) {
+	a := &w.slideDW5
+	a.Rows, a.Step = w.x.table(w, y0-2, y1+2), t.in.stride
+	for y := y0; y < y1; y++ {
+		w.taps[y-y0] = w.dy.at(y)
+	}
+	a.DY, a.DYStep = unsafe.Pointer(&w.taps[0]), t.dy.stride
+	a.Width, a.Lines, a.C = t.dy.w, y1-y0, t.dy.cp
+	a.Sum, a.SumStride = unsafe.Pointer(&sums[0]), t.dy.cp*4
+	t.set.Depthwise5Grad(a)
 }
 
 // maxTaps is how many taps the kernel sums at a time.
@@ -461,7 +509,7 @@ func (t *training) depthwiseBack(f *graph.Node, dy *tensor, weights bool, dx int
 		task.grad = t.net.grads[lay.offset : lay.offset+lay.size]
 		task.sums = t.p.whole(f.Name+".parts", depthwiseParts*lay.size*4, t.net.batch)
 	}
-	t.depthwiseTables(f.Window.Kernel, x.cp)
+	t.depthwiseTables(f.Window.Kernel, task.band, x.cp)
 	t.slot(dy, task.dyRing*dy.w)
 	t.slot(x, task.xRing*x.w)
 	merge := &depthwiseMergeTask{task}

@@ -55,6 +55,17 @@ func (r *lineReader) around(zeros unsafe.Pointer, y, lines int, rows *[4]uintptr
 	return first, last
 }
 
+// table lists the addresses of lines [from, to); off the sample are zeros.
+func (r *lineReader) table(w *worker, from, to int) unsafe.Pointer {
+	for h := from; h < to; h++ {
+		w.rows[h-from] = uintptr(w.zeros)
+		if h >= 0 && h < r.t.h {
+			w.rows[h-from] = r.at(h)
+		}
+	}
+	return unsafe.Pointer(&w.rows[0])
+}
+
 // at is the address of line h.
 func (r *lineReader) at(h int) uintptr {
 	if r.ring > 0 {

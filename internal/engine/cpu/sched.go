@@ -32,6 +32,8 @@ type worker struct {
 	deepGrad kernel.DepthwiseGradArgs
 	slide    kernel.Depthwise3Args
 	slideDW  kernel.Depthwise3GradArgs
+	slide5   kernel.Depthwise5Args
+	slideDW5 kernel.Depthwise5GradArgs
 
 	x, dy   lineReader
 	slots   [3][]float32   // rows of virtual tensors, and of scaled gradients

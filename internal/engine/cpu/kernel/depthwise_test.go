@@ -155,3 +155,86 @@ func TestDepthwise3Grad(t *testing.T) {
 		}
 	})
 }
+
+// slidingTable is lines of pixels for the kernels of 5x5 taps; the first two and the last two may be zeros.
+func slidingTable(t *rapid.T, s *scope, lines, width, c int) (at func(h, p, j int) float64, table []uintptr, step int) {
+	above, below := rapid.IntRange(0, 2).Draw(t, "above"), rapid.IntRange(0, 2).Draw(t, "below")
+	m := make([]*matrix, lines+4)
+	for h := range m {
+		m[h] = s.in(width, c, 8)
+		if h < above || h >= lines+4-below {
+			for p := range width {
+				clear(m[h].row(p))
+			}
+		}
+		table = append(table, m[h].addr(0))
+	}
+	return func(h, p, j int) float64 {
+		if p < 0 || p >= width {
+			return 0
+		}
+		return m[h].at(p, j)
+	}, table, m[0].bytes()
+}
+
+func TestDepthwise5(t *testing.T) {
+	eachSetRapid(t, func(t *rapid.T, set *Set) {
+		if set.Depthwise5 == nil {
+			return
+		}
+		s := newScope(t)
+		lines, width, c := rapid.IntRange(1, 5).Draw(t, "lines"), rapid.IntRange(3, 15).Draw(t, "width"), channels(t)
+		x, table, step := slidingTable(t, s, lines, width, c)
+		w, bias, out, lent := s.in(25, c, gap(t, "gw")), s.in(1, c, 0), s.out(lines*width, c, gap(t, "go")), s.out(1, LentBytes/4, 0)
+		a := Depthwise5Args{Rows: unsafe.Pointer(&table[0]), Step: step, Lent: lent.ptr(), Out: out.ptr(), OutStep: out.bytes(), OutLine: width * out.bytes(),
+			Width: width, Lines: lines, Bias: bias.ptr(), C: c, Lo: -1, Hi: 2}
+		for k := range a.Weights {
+			a.Weights[k] = w.addr(k)
+		}
+		s.run(func() { set.Depthwise5(&a) })
+		for i := range lines * width {
+			for j := range c {
+				v := bias.at(0, j)
+				size := math.Abs(v)
+				for k := range 25 {
+					term := x(i/width+k/5, i%width+k%5-2, j) * w.at(k, j)
+					v, size = v+term, size+math.Abs(term)
+				}
+				near(t, "out", i, j, out.row(i)[j], min(max(v, -1), 2), 26, size)
+			}
+		}
+	})
+}
+
+func TestDepthwise5Grad(t *testing.T) {
+	eachSetRapid(t, func(t *rapid.T, set *Set) {
+		if set.Depthwise5Grad == nil {
+			return
+		}
+		s := newScope(t)
+		lines, width, c := rapid.IntRange(1, 4).Draw(t, "lines"), rapid.IntRange(3, 13).Draw(t, "width"), channels(t)
+		x, table, step := slidingTable(t, s, lines, width, c)
+		dy, sum := s.in(lines*width, c, gap(t, "gy")), s.out(25, c, gap(t, "gs"))
+		before := sum.clone()
+		dys := make([]uintptr, lines)
+		for y := range dys {
+			dys[y] = dy.addr(y * width)
+		}
+		a := Depthwise5GradArgs{Rows: unsafe.Pointer(&table[0]), Step: step, DY: unsafe.Pointer(&dys[0]), DYStep: dy.bytes(), Width: width, Lines: lines,
+			Sum: sum.ptr(), SumStride: sum.bytes(), C: c}
+		s.run(func() { set.Depthwise5Grad(&a) })
+		for k := range 25 {
+			for j := range c {
+				v := before.at(k, j)
+				size := math.Abs(v)
+				for i := range lines * width {
+					if p := i%width + k%5 - 2; p >= 0 && p < width {
+						term := x(i/width+k/5, p, j) * dy.at(i, j)
+						v, size = v+term, size+math.Abs(term)
+					}
+				}
+				near(t, "sum", k, j, sum.row(k)[j], v, lines*width+1, size)
+			}
+		}
+	})
+}

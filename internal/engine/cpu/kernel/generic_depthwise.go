@@ -80,5 +80,43 @@ func depthwise3Grad(a *Depthwise3GradArgs) {
 	}
 }
 
+func depthwise5(a *Depthwise5Args) {
+	rows := pointers(a.Rows, a.Lines+4)
+	for y := range a.Lines {
+		for p := range a.Width {
+			out := row(unsafe.Add(a.Out, y*a.OutLine), a.OutStep, p, a.C)
+			copy(out, floats(a.Bias, a.C))
+			for kw := max(0, 2-p); kw < min(5, a.Width+2-p); kw++ {
+				for kh := range 5 {
+					w := floats(pointer(a.Weights[5*kh+kw]), a.C)
+					for j, v := range row(rows[y+kh], a.Step, p+kw-2, a.C) {
+						out[j] += v * w[j]
+					}
+				}
+			}
+			for j, v := range out {
+				out[j] = clamp(v, a.Lo, a.Hi)
+			}
+		}
+	}
+}
+
+func depthwise5Grad(a *Depthwise5GradArgs) {
+	rows, dys := pointers(a.Rows, a.Lines+4), pointers(a.DY, a.Lines)
+	for kh := range 5 {
+		for kw := range 5 {
+			sum := row(a.Sum, a.SumStride, 5*kh+kw, a.C)
+			for y := range a.Lines {
+				for q := max(0, kw-2); q < min(a.Width, a.Width+kw-2); q++ {
+					dy := row(dys[y], a.DYStep, q+2-kw, a.C)
+					for j, v := range row(rows[y+kh], a.Step, q, a.C) {
+						sum[j] += v * dy[j]
+					}
+				}
+			}
+		}
+	}
+}
+
 // pointer reads an address as pointers does.
 func pointer(a uintptr) unsafe.Pointer { return pointers(unsafe.Pointer(&a), 1)[0] }

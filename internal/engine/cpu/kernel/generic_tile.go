@@ -33,6 +33,8 @@ var generic = &Set{
 	DepthwiseGrad:   depthwiseGrad,
 	Depthwise3:      depthwise3,
 	Depthwise3Grad:  depthwise3Grad,
+	Depthwise5:      depthwise5,
+	Depthwise5Grad:  depthwise5Grad,
 	CopyRows:        copyRows,
 	CopyAside:       copyAside,
 	ZeroRows:        zeroRows,

@@ -42,7 +42,7 @@ type Set struct {
 	Strassen bool
 
 	// Slides is the most lines at a time that Depthwise3 and Depthwise3Grad take, 0 where
-	// they are no faster than Depthwise and DepthwiseGrad.
+	// they, and those of 5x5 taps, are no faster than Depthwise and DepthwiseGrad.
 	Slides int
 
 	// Rows are the row counts that Tile has kernels for, descending from MR to 1:
@@ -152,6 +152,10 @@ type Set struct {
 	// of its input gradient; Depthwise3Grad is the gradient of its weights.
 	Depthwise3     func(a *Depthwise3Args)
 	Depthwise3Grad func(a *Depthwise3GradArgs)
+
+	// Depthwise5 and Depthwise5Grad are the same by 5x5 taps on padding of 2, which only sets with Slides must have.
+	Depthwise5     func(a *Depthwise5Args)
+	Depthwise5Grad func(a *Depthwise5GradArgs)
 
 	// CopyRows copies.
 	//
@@ -458,6 +462,45 @@ type Depthwise3Args struct {
 	Bias              unsafe.Pointer
 	C                 int
 	Lo, Hi            float32 // NaN stays NaN
+}
+
+// Depthwise5Args are the arguments of Depthwise5, lines of Width pixels, x(h, p) being pixel p of input line h, at
+// Rows[h] + p*Step, and 0 where p is off the line:
+//
+//	for y < Lines, p < Width, j < C:
+//		v = Bias[j]
+//		for kw < 5, kh < 5: v += x(y+kh, p+kw-2)[j] * Weights[5*kh+kw][j]
+//		(Out + y*OutLine + p*OutStep)[j] = min(max(v, Lo), Hi)
+type Depthwise5Args struct {
+	Rows             unsafe.Pointer // the table [Lines+4]uintptr of lines' first pixels, from the second above the first output line on
+	Step             int            // bytes from pixel to pixel
+	Weights          [25]uintptr    // rows of weights
+	Lent             unsafe.Pointer // LentBytes of memory, of which nothing is kept
+	Out              unsafe.Pointer
+	OutStep, OutLine int // bytes
+	Width, Lines     int // Width >= 3
+	Bias             unsafe.Pointer
+	C                int
+	Lo, Hi           float32 // NaN stays NaN
+}
+
+// LentBytes is the memory that Depthwise5 is lent, on a line of the cache.
+const LentBytes = 2048
+
+// Depthwise5GradArgs are the arguments of Depthwise5Grad, with x as in Depthwise5Args and
+// dy(y, p) pixel p of the gradient's line y, at DY[y] + p*DYStep, and 0 off the line:
+//
+//	for kh < 5, kw < 5, j < C:
+//		for y < Lines, q < Width: Sum[5*kh+kw][j] += x(y+kh, q)[j] * dy(y, q+2-kw)[j]
+type Depthwise5GradArgs struct {
+	Rows         unsafe.Pointer // as in Depthwise5Args
+	Step         int            // bytes
+	DY           unsafe.Pointer // the table [Lines]uintptr
+	DYStep       int            // bytes
+	Width, Lines int            // Width >= 3
+	Sum          unsafe.Pointer
+	SumStride    int // bytes
+	C            int
 }
 
 // Depthwise3GradArgs are the arguments of Depthwise3Grad, with x as in Depthwise3Args and

@@ -31,6 +31,8 @@ var avx512 = &Set{
 	DepthwiseGrad:         depthwiseGradAVX512,
 	Depthwise3:            depthwise3AVX512,
 	Depthwise3Grad:        depthwise3GradAVX512,
+	Depthwise5:            depthwise5AVX512,
+	Depthwise5Grad:        depthwise5GradAVX512,
 	CopyRows:              copyRowsAVX512,
 	CopyAside:             copyAsideAVX512,
 	ZeroRows:              zeroRowsAVX512,
@@ -135,6 +137,12 @@ func depthwise3AVX512(a *Depthwise3Args)
 func depthwise3GradAVX512(a *Depthwise3GradArgs)
 
 //go:noescape
+func depthwise5AVX512(a *Depthwise5Args)
+
+//go:noescape
+func depthwise5GradAVX512(a *Depthwise5GradArgs)
+
+//go:noescape
 func copyRowsAVX512(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
 
 //go:noescape
@@ -237,6 +245,8 @@ var avx2 = &Set{
 	DepthwiseGrad:         depthwiseGradAVX2,
 	Depthwise3:            depthwise3AVX2,
 	Depthwise3Grad:        depthwise3GradAVX2,
+	Depthwise5:            depthwise5AVX2,
+	Depthwise5Grad:        depthwise5GradAVX2,
 	CopyRows:              copyRowsAVX2,
 	CopyAside:             copyAsideAVX2,
 	ZeroRows:              zeroRowsAVX2,
@@ -339,6 +349,12 @@ func depthwise3AVX2(a *Depthwise3Args)
 
 //go:noescape
 func depthwise3GradAVX2(a *Depthwise3GradArgs)
+
+//go:noescape
+func depthwise5AVX2(a *Depthwise5Args)
+
+//go:noescape
+func depthwise5GradAVX2(a *Depthwise5GradArgs)
 
 //go:noescape
 func copyRowsAVX2(y unsafe.Pointer, ys int, x unsafe.Pointer, xs int, rows int, c int)
