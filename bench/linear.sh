@@ -25,7 +25,7 @@ for n in $counts; do
 done
 for _ in $(seq "$rounds"); do
   for n in $counts; do
-    # A virtual machine's first use of a page of memory can cost more than to fill it, and the kept features (173 kB a picture)
+    # A virtual machine's first use of a page of memory can cost more than to fill it, and the kept features (25 kB a picture, once 173)
     # go through pages that no smaller run has used: they are used here before the clock starts.
     head -c "$((n * 180000))" /dev/zero > "$work/pages"
     rm "$work/pages"
