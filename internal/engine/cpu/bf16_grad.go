@@ -118,54 +118,47 @@ func (t *weightGradTask) pairDY(w *worker, u0, u1, n int, dy, rows unsafe.Pointe
 	}
 }
 
-// pairTiles writes the planes of pairs of tiles in rows [r0, r1) of channels [c0, c1) of
-// the input.
-func (t *winoGradTask) pairTiles(w *worker, c0, c1, r0, r1 int, v unsafe.Pointer, plane int) {
+// pairTiles writes the planes of pairs of a block's tiles for channels [c0, c1) of the input.
+func (t *winoGradTask) pairTiles(w *worker, c0, c1 int, v unsafe.Pointer, plane int) {
 	f := t.form
-	at := func(table []uintptr, sample, row, col int) {
-		t.in.window(table, sample, row*f.step-f.edge, col*f.step-f.edge, f.read, c0*t.in.value, t.zeros)
-	}
-	t.eachPair(r0, r1, w.tileIn[:4*f.read*f.read], at, func(table unsafe.Pointer) {
+	at := func(table []uintptr, at tile) { f.readWindow(t.in, table, at, c0, t.zeros) }
+	t.eachPair(w.tiles.list, w.tileIn[:4*f.read*f.read], at, func(table unsafe.Pointer) {
 		f.inputPairs(v, plane, table, c1-c0, unsafe.Pointer(&w.wino[0]))
 		v = unsafe.Add(v, (c1-c0)*4)
 	})
 }
 
 // pairGrad writes the planes of pairs of dy's tiles for panels [p0, p1).
-func (t *winoGradTask) pairGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
+func (t *winoGradTask) pairGrad(w *worker, p0, p1 int, y unsafe.Pointer, plane int) {
 	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
-	side := t.form.write
-	at := func(table []uintptr, sample, row, col int) {
-		t.dy.window(table, sample, row*side, col*side, side, first, t.zeros)
-	}
-	t.eachPair(r0, r1, w.tileOut[:4*side*side], at, func(table unsafe.Pointer) {
-		t.form.gradOutputPairs(y, plane, table, channels, unsafe.Pointer(&w.wino[0]))
+	f := t.form
+	at := func(table []uintptr, at tile) { f.writeWindow(t.dy, table, at, first, t.zeros) }
+	t.eachPair(w.tiles.list, w.tileOut[:4*f.write*f.write], at, func(table unsafe.Pointer) {
+		f.gradOutputPairs(y, plane, table, channels, unsafe.Pointer(&w.wino[0]))
 		y = unsafe.Add(y, channels*4)
 	})
 }
 
-// eachPair lists the pixels of the tiles in rows [r0, r1), two tiles at a time, an
-// odd one's partner being zeros, and behind them those of the next two, as tour does.
-func (t *winoGradTask) eachPair(r0, r1 int, table []uintptr, at func(table []uintptr, sample, row, col int), visit func(table unsafe.Pointer)) {
-	cols, half := t.grid.cols, len(table)/2
-	tiles := (r1 - r0) * cols
+// eachPair lists the pixels of tiles, two at a time, an odd one's partner being
+// zeros, and behind them those of the next two, as tour does.
+func (t *winoGradTask) eachPair(tiles []tile, table []uintptr, at func(table []uintptr, at tile), visit func(table unsafe.Pointer)) {
+	half := len(table) / 2
 	fill := func(pair []uintptr, first int) {
 		for k := range 2 {
-			tile := pair[k*half/2 : (k+1)*half/2]
-			if i := first + k; i < tiles {
-				r := r0 + i/cols
-				at(tile, r/t.grid.rows, r%t.grid.rows, i%cols)
+			pixels := pair[k*half/2 : (k+1)*half/2]
+			if i := first + k; i < len(tiles) {
+				at(pixels, tiles[i])
 				continue
 			}
-			for p := range tile {
-				tile[p] = uintptr(t.zeros)
+			for p := range pixels {
+				pixels[p] = uintptr(t.zeros)
 			}
 		}
 	}
 	here, next := table[:half], table[half:]
 	fill(next, 0)
-	for i := 0; i < tiles; i += 2 {
+	for i := 0; i < len(tiles); i += 2 {
 		copy(here, next)
 		fill(next, i+2)
 		visit(unsafe.Pointer(&table[0]))

@@ -43,17 +43,27 @@ type tensor struct {
 // pixels is the number of pixels of a sample.
 func (t *tensor) pixels() int { return t.h * t.w }
 
-// window fills a table with the addresses of side x side pixels of a sample, offset
-// bytes into each; those outside the picture get the address outside.
-func (t *tensor) window(table []uintptr, sample, top, left, side, offset int, outside unsafe.Pointer) {
+// window fills a table with the addresses of side x side pixels of a sample, offset bytes into
+// each; those outside the picture, or below and to the right of the first h x w, get the address outside.
+func (t *tensor) window(table []uintptr, sample, top, left, side, h, w, offset int, outside unsafe.Pointer) {
 	base := t.addr() + uintptr(sample*t.bytes+offset)
+	first, end := max(0, -left), min(w, t.w-left)
 	for i := range side {
-		for j := range side {
-			a := uintptr(outside)
-			if o := t.pixelOffset(top+i, left+j); o >= 0 {
-				a = base + uintptr(o)
-			}
-			table[i*side+j] = a
+		line := table[i*side : (i+1)*side]
+		from, to := first, end
+		if y := top + i; y < 0 || y >= t.h || i >= h {
+			from, to = side, side
+		}
+		for j := range from {
+			line[j] = uintptr(outside)
+		}
+		at := base + uintptr(((top+i)*t.w+left+from)*t.stride)
+		for j := from; j < to; j++ {
+			line[j] = at
+			at += uintptr(t.stride)
+		}
+		for j := to; j < side; j++ {
+			line[j] = uintptr(outside)
 		}
 	}
 }

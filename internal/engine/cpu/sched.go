@@ -43,6 +43,7 @@ type worker struct {
 	chunk   []float32       // of a gradient that is written aside
 	planes  []float32       // of a block of Winograd's tiles
 	wino    []float32       // the transforms' own
+	tiles   tiles           // of the block
 	tileIn  [4 * 81]uintptr // of a tile or a pair, and of the next
 	tileOut [2 * 64]uintptr
 	tileAdd [64]uintptr

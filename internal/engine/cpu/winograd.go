@@ -13,7 +13,13 @@ import (
 // channels. See docs/performance.md for where it wins, and winograd_form.go for
 // the forms that there are.
 
-const winoLeast = 16 // channels, in and out, below which the transforms cost more than they save
+const (
+	winoLeast = 16 // channels, in and out, below which the transforms cost more than they save
+
+	// stridedLeast is the pixels of a batch below which a strided convolution's transformed weights, four times the others,
+	// take longer to read than they save.
+	stridedLeast = 256
+)
 
 // winoPad stands behind each plane of a block, so that the planes of a tile do
 // not all fall into the same lines of the cache.
@@ -23,54 +29,6 @@ const winoPad = 3 * line
 // size. A row stands between them for winoPad's reason: the 36 values that one weight is transformed to
 // are a power of two apart without it.
 func winoTap(tapBytes, nr int) int { return tapBytes + nr*4 }
-
-// tiling cuts a tensor's pixels into tiles, and rows of tiles over the batch into
-// blocks whose pixels follow one another.
-type tiling struct {
-	tile       int // pixels of its side
-	rows, cols int // tiles of a sample
-	block      int // rows of tiles in a block: a part of a sample's, or whole samples'
-}
-
-// newTiling chooses blocks of enough tiles to pay for reading the transformed
-// weights, and of few enough for their planes to stay in the cache. all says
-// that every block but the last has the same number of pixels.
-func newTiling(t *tensor, tile, channels int, all bool) tiling {
-	g := tiling{tile: tile, rows: tilesOf(t.h, tile), cols: tilesOf(t.w, tile)}
-	want := max(24, min(channels/4, 96))
-	for d := 1; d < g.rows; d++ {
-		if g.rows%d == 0 && d*g.cols*10 >= want*7 && (t.h%tile == 0 || !all) {
-			g.block = d
-			return g
-		}
-	}
-	g.block = g.rows * max(1, (want+g.rows*g.cols/2)/(g.rows*g.cols))
-	return g
-}
-
-// tilesOf is how many tiles cover n pixels.
-func tilesOf(n, tile int) int { return (n + tile - 1) / tile }
-
-func (g *tiling) blocks(n int) int { return (n*g.rows + g.block - 1) / g.block }
-
-// tiles is the most there are in a block.
-func (g *tiling) tiles() int { return g.block * g.cols }
-
-// chunk is the pixels of a block.
-func (g *tiling) chunk(t *tensor) int {
-	if g.block < g.rows {
-		return g.block * g.tile * t.w
-	}
-	return g.block / g.rows * t.pixels()
-}
-
-// span is the pixels, counted over the batch, of the tile rows [r0, r1).
-func (g *tiling) span(t *tensor, r0, r1 int) (m0, m1 int) {
-	at := func(r int) int {
-		return r/g.rows*t.pixels() + min(r%g.rows*g.tile, t.h)*t.w
-	}
-	return at(r0), at(r1)
-}
 
 // A winogradTask is a gatherTask of a 3x3 window by tiles.
 type winogradTask struct {
@@ -108,14 +66,15 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	block, group := item%blocks, item/blocks
 	p0, p1 := t.panels*group/groups, t.panels*(group+1)/groups
 	r0 := block * t.grid.block
-	r1 := min(r0+t.grid.block, n*t.grid.rows)
+	r1 := min(r0+t.grid.block, n*t.grid.y.tiles)
 	inPlane, outPlane := t.planes()
 	v := unsafe.Pointer(&w.planes[0])
 	points := len(t.form.points)
 	m := unsafe.Add(v, points*inPlane)
-	t.form.transform(w, &t.grid, t.in, 0, t.in.cp, r0, r1, v, inPlane, t.zeros)
-	t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, m, outPlane)
-	t.back(w, r0, r1, p0, p1, m, outPlane, unsafe.Add(m, points*outPlane))
+	t.grid.list(&w.tiles, r0, r1)
+	t.form.transform(w, t.in, 0, t.in.cp, v, inPlane, t.zeros)
+	t.multiply(w, p0, p1, v, inPlane, m, outPlane)
+	t.back(w, p0, p1, m, outPlane, unsafe.Add(m, points*outPlane))
 	m0, m1 := t.grid.span(t.out, r0, r1)
 	t.activate(m0, m1, p0, p1)
 	if t.stats != nil {
@@ -123,38 +82,19 @@ func (t *winogradTask) run(w *worker, item, n int) {
 	}
 }
 
-// transform writes the planes of all tiles in rows [r0, r1) of channels [c0, c1) of in.
-func (f *form) transform(w *worker, g *tiling, in *tensor, c0, c1, r0, r1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
+// transform writes the planes of a block's tiles for channels [c0, c1) of in.
+func (f *form) transform(w *worker, in *tensor, c0, c1 int, v unsafe.Pointer, plane int, zeros unsafe.Pointer) {
 	at := v
-	g.tour(w.tileIn[:2*f.read*f.read], r0, r1, func(table []uintptr, sample, row, col int) {
-		in.window(table, sample, row*f.step-f.edge, col*f.step-f.edge, f.read, c0*in.value, zeros)
-	}, func() {
+	w.tiles.tour(w.tileIn[:2*f.read*f.read], func(table []uintptr, t tile) {
+		f.readWindow(in, table, t, c0, zeros)
+	}, func(tile) {
 		f.input(at, plane, unsafe.Pointer(&w.tileIn[0]), c1-c0, unsafe.Pointer(&w.wino[0]))
 		at = unsafe.Add(at, (c1-c0)*in.value)
 	})
 }
 
-// tour visits the tiles of rows [r0, r1) with a table of their pixels, whose second
-// half is the next tile's: the kernels fetch that into the cache meanwhile.
-func (g *tiling) tour(table []uintptr, r0, r1 int, fill func(table []uintptr, sample, row, col int), visit func()) {
-	half := len(table) / 2
-	here, next := table[:half], table[half:]
-	fill(next, r0/g.rows, r0%g.rows, 0)
-	for r := r0; r < r1; r++ {
-		for c := range g.cols {
-			copy(here, next)
-			if c+1 < g.cols {
-				fill(next, r/g.rows, r%g.rows, c+1)
-			} else if r+1 < r1 {
-				fill(next, (r+1)/g.rows, (r+1)%g.rows, 0)
-			}
-			visit()
-		}
-	}
-}
-
 // multiply is the matrix products of a block, one for each plane.
-func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, m unsafe.Pointer, outPlane int) {
+func (t *winogradTask) multiply(w *worker, p0, p1 int, v unsafe.Pointer, inPlane int, m unsafe.Pointer, outPlane int) {
 	set, value := t.products, t.in.value
 	nr := set.NR
 	a := &w.tile
@@ -167,14 +107,15 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 	}
 	for _, p := range t.form.points {
 		from, to := uintptr(v)+uintptr(p.plane*inPlane), uintptr(m)+uintptr(p.plane*outPlane)
+		first, end := w.tiles.of(p)
 		at, variant := 0, 0
-		for i := 0; i < tiles; {
-			for set.Rows[variant] > tiles-i {
+		for i := first; i < end; {
+			for set.Rows[variant] > end-i {
 				variant++
 			}
 			for range set.Rows[variant] {
 				w.rows[at] = from + uintptr(i*t.in.cp*value)
-				w.out[i] = to + uintptr(i*width)
+				w.out[i-first] = to + uintptr(i*width)
 				at, i = at+1, i+1
 			}
 			w.rows[at] = 0
@@ -184,13 +125,13 @@ func (t *winogradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 			a.B = unsafe.Add(t.u.base, (j*winoPoints+p.weight)*tap)
 			a.OutOff = (j - p0) * nr * 4
 			a.Width = min(nr, t.out.cp-j*nr)
-			w.multiply(set, tiles, j == p0)
+			w.multiply(set, end-first, j == p0)
 		}
 	}
 }
 
 // back transforms a block's products to pixels; what falls outside goes to dump.
-func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, plane int, dump unsafe.Pointer) {
+func (t *winogradTask) back(w *worker, p0, p1 int, m unsafe.Pointer, plane int, dump unsafe.Pointer) {
 	first := p0 * t.set.NR * t.out.value
 	channels := min(p1*t.set.NR, t.out.cp) - p0*t.set.NR
 	width := (p1 - p0) * t.set.NR * 4
@@ -202,18 +143,15 @@ func (t *winogradTask) back(w *worker, r0, r1, p0, p1 int, m unsafe.Pointer, pla
 	if t.add != nil {
 		add = unsafe.Pointer(&w.tileAdd[0])
 	}
-	r, c, side := r0, 0, t.form.write
-	t.grid.tour(w.tileOut[:2*side*side], r0, r1, func(table []uintptr, sample, row, col int) {
-		t.out.window(table, sample, row*side, col*side, side, first, dump)
-	}, func() {
+	f := t.form
+	w.tiles.tour(w.tileOut[:2*f.write*f.write], func(table []uintptr, at tile) {
+		f.writeWindow(t.out, table, at, first, dump)
+	}, func(at tile) {
 		if t.add != nil {
-			t.add.window(w.tileAdd[:], r/t.grid.rows, r%t.grid.rows*side, c*side, side, first, t.zeros)
+			f.writeWindow(t.add, w.tileAdd[:], at, first, t.zeros)
 		}
-		t.form.output(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
+		f.output(unsafe.Pointer(&w.tileOut[0]), m, plane, channels, bias, add, t.lo, unsafe.Pointer(&w.wino[0]))
 		m = unsafe.Add(m, width)
-		if c++; c == t.grid.cols {
-			r, c = r+1, 0
-		}
 	})
 }
 

@@ -19,7 +19,8 @@ const winoPoints = 36
 // its odd ones.
 type form struct {
 	read, write int // sides of a tile, in pixels
-	step, edge  int // pixels read from tile to tile, and before the first of the map
+	step, edge  int // pixels read from line to line of a tile, and before the first of the map
+	line, short int // values of a tile's line after its transform, and of those wanted of one with three outputs
 	points      []point
 
 	input, gradOutput           tileTransform
@@ -31,8 +32,12 @@ type form struct {
 
 type tileTransform = func(dst unsafe.Pointer, ds int, src unsafe.Pointer, c int, scratch unsafe.Pointer)
 
-// A point is a plane of tiles with the plane of weights that it is multiplied by.
-type point struct{ plane, weight int }
+// A point is a plane of tiles with the plane of weights that it is multiplied by, and whether it is
+// for their last line or column alone.
+type point struct {
+	plane, weight int
+	bottom, right bool
+}
 
 // pointsOf lists the planes of tiles of line x line values, of which the first so many
 // of a line meet the same weight. Planes that meet the same follow one another.
@@ -40,10 +45,11 @@ func pointsOf(line, same int) []point {
 	const weights = 6
 	var points []point
 	of := func(i int) int { return max(0, i-same+1) }
+	last := func(i int) bool { return i == line-1 || same > 1 && i == same-1 }
 	for w := range weights * weights {
 		for plane := range line * line {
 			if of(plane/line)*weights+of(plane%line) == w {
-				points = append(points, point{plane, w})
+				points = append(points, point{plane, w, last(plane / line), last(plane % line)})
 			}
 		}
 	}
@@ -53,7 +59,7 @@ func pointsOf(line, same int) []point {
 var plainPoints, stridedPoints = pointsOf(6, 1), pointsOf(9, 4)
 
 func plainForm(s *kernel.Set) *form {
-	f := &form{read: 6, write: 4, step: 4, edge: 1, points: plainPoints, input: s.WinoInput, output: s.WinoOutput,
+	f := &form{read: 6, write: 4, step: 1, edge: 1, line: 6, short: 5, points: plainPoints, input: s.WinoInput, output: s.WinoOutput,
 		weight: s.WinoWeight, gradOutput: s.WinoGradOutput, gradWeight: s.WinoGradWeight}
 	if s.BF16 != nil {
 		f.inputPairs, f.gradOutputPairs = s.BF16.WinoInputPairs, s.BF16.WinoGradOutputPairs
@@ -62,7 +68,7 @@ func plainForm(s *kernel.Set) *form {
 }
 
 func stridedForm(s *kernel.Set) *form {
-	f := &form{read: 9, write: 4, step: 8, edge: 1, points: stridedPoints, input: s.WinoStridedInput, output: s.WinoStridedOutput,
+	f := &form{read: 9, write: 4, step: 2, edge: 1, line: 9, short: 7, points: stridedPoints, input: s.WinoStridedInput, output: s.WinoStridedOutput,
 		weight: s.WinoStridedWeight, gradOutput: s.WinoStridedGradOutput, gradWeight: s.WinoStridedGradWeight}
 	if s.BF16 != nil {
 		f.inputPairs, f.gradOutputPairs = s.BF16.WinoStridedInputPairs, s.BF16.WinoStridedGradOutputPairs
@@ -72,7 +78,7 @@ func stridedForm(s *kernel.Set) *form {
 
 // spreadForm is stridedForm's input gradient.
 func spreadForm(s *kernel.Set) *form {
-	return &form{read: 5, write: 8, step: 4, points: stridedPoints, input: s.WinoSpreadInput, output: s.WinoSpreadOutput,
+	return &form{read: 5, write: 8, step: 1, line: 9, short: 7, points: stridedPoints, input: s.WinoSpreadInput, output: s.WinoSpreadOutput,
 		weight: s.WinoStridedWeight}
 }
 
@@ -90,7 +96,7 @@ func (l *lowering) winograd(n *graph.Node, in, out *tensor, back bool) *form {
 		small = in
 	}
 	saves := func(f *form, num, den int) *form {
-		if tiles := tilesOf(small.h, 4) * tilesOf(small.w, 4); den*len(f.points)*tiles > num*9*small.pixels() {
+		if n := newAxis(small.h).values(f.line, f.short) * newAxis(small.w).values(f.line, f.short); den*n > num*9*small.pixels() {
 			return nil
 		}
 		return f
@@ -98,6 +104,8 @@ func (l *lowering) winograd(n *graph.Node, in, out *tensor, back bool) *form {
 	switch {
 	case w.Stride == 1:
 		return saves(plainForm(set), 1, 2)
+	case l.net.batch*small.pixels() < stridedLeast:
+		return nil
 	case w.Stride == 2 && back:
 		return saves(spreadForm(set), 2, 3)
 	case w.Stride == 2:

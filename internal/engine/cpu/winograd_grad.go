@@ -94,15 +94,16 @@ func (t *winoGradTask) run(w *worker, item, n int) {
 	c0, c1 := part*width, (part+1)*width
 	for b := b0; b < b1; b++ {
 		r0 := b * t.grid.block
-		r1 := min(r0+t.grid.block, n*t.grid.rows)
+		r1 := min(r0+t.grid.block, n*t.grid.y.tiles)
+		t.grid.list(&w.tiles, r0, r1)
 		if t.pairs {
-			t.pairTiles(w, c0, c1, r0, r1, v, inPlane)
-			t.pairGrad(w, r0, r1, p0, p1, y, dyPlane)
+			t.pairTiles(w, c0, c1, v, inPlane)
+			t.pairGrad(w, p0, p1, y, dyPlane)
 		} else {
-			t.form.transform(w, &t.grid, t.in, c0, c1, r0, r1, v, inPlane, t.zeros)
-			t.transformGrad(w, r0, r1, p0, p1, y, dyPlane)
+			t.form.transform(w, t.in, c0, c1, v, inPlane, t.zeros)
+			t.transformGrad(w, p0, p1, y, dyPlane)
 		}
-		t.multiply(w, (r1-r0)*t.grid.cols, p0, p1, v, inPlane, y, dyPlane, &sums, b > b0)
+		t.multiply(w, p0, p1, v, inPlane, y, dyPlane, &sums, b > b0)
 	}
 	if t.u == nil {
 		for j := p0; j < p1; j++ {
@@ -124,24 +125,23 @@ func (t *winoGradTask) back(w *worker, panel, from, n int, sums unsafe.Pointer, 
 }
 
 // transformGrad writes the planes of dy's tiles for panels [p0, p1).
-func (t *winoGradTask) transformGrad(w *worker, r0, r1, p0, p1 int, y unsafe.Pointer, plane int) {
+func (t *winoGradTask) transformGrad(w *worker, p0, p1 int, y unsafe.Pointer, plane int) {
 	first := p0 * t.set.NR * t.dy.value
 	channels := min(p1*t.set.NR, t.dy.cp) - p0*t.set.NR
-	side := t.form.write
-	t.grid.tour(w.tileOut[:2*side*side], r0, r1, func(table []uintptr, sample, row, col int) {
-		t.dy.window(table, sample, row*side, col*side, side, first, t.zeros)
-	}, func() {
-		t.form.gradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
+	f := t.form
+	w.tiles.tour(w.tileOut[:2*f.write*f.write], func(table []uintptr, at tile) {
+		f.writeWindow(t.dy, table, at, first, t.zeros)
+	}, func(tile) {
+		f.gradOutput(y, plane, unsafe.Pointer(&w.tileOut[0]), channels, unsafe.Pointer(&w.wino[0]))
 		y = unsafe.Add(y, channels*4)
 	})
 }
 
 // multiply adds the products of a block's planes to the sums.
-func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums *winoSums, add bool) {
+func (t *winoGradTask) multiply(w *worker, p0, p1 int, v unsafe.Pointer, inPlane int, y unsafe.Pointer, dyPlane int, sums *winoSums, add bool) {
 	nr := t.set.NR
 	a := &w.grad
-	rows := t.rows(tiles)
-	a.P, a.CStride = rows, nr*4
+	a.CStride = nr * 4
 	a.YStride = (min(p1*nr, t.dy.cp) - p0*nr) * 4
 	a.X = unsafe.Pointer(&w.rows[0])
 	for i, p := range t.form.points {
@@ -149,14 +149,19 @@ func (t *winoGradTask) multiply(w *worker, tiles, p0, p1 int, v unsafe.Pointer, 
 		if !add && (i == 0 || t.form.points[i-1].weight != p.weight) {
 			a.Acc = 0
 		}
-		from := uintptr(v) + uintptr(p.plane*inPlane)
-		for i := range rows {
-			w.rows[i] = from + uintptr(i*t.part()*4)
+		first, end := w.tiles.of(p)
+		if t.pairs {
+			first, end = first/2, t.rows(end)
 		}
+		from := uintptr(v) + uintptr(p.plane*inPlane)
+		for i := first; i < end; i++ {
+			w.rows[i-first] = from + uintptr(i*t.part()*4)
+		}
+		a.P = end - first
 		for k, chunk := range t.chunks {
 			a.XOff = t.starts[k] * 4
 			for j := p0; j < p1; j++ {
-				a.Y = unsafe.Add(y, p.plane*dyPlane+(j-p0)*nr*4)
+				a.Y = unsafe.Add(y, p.plane*dyPlane+first*a.YStride+(j-p0)*nr*4)
 				a.Next, a.NextStride = a.Y, 0
 				a.Width = min(nr, t.dy.cp-j*nr)
 				a.C = unsafe.Add(sums.at, (j-p0)*sums.panel+p.weight*sums.point+t.starts[k]*nr*4)
@@ -217,7 +222,7 @@ func (t *winoGradTask) share() {
 	if in, out := t.in.cp, t.dy.cp; in%gradPart == 0 && out%gradPart == 0 && min(in, out) >= 2*gradPart {
 		t.splits, t.parts, t.groups = 1, in/gradPart, max(out/gradPart, gradSplits*gradPart/in)
 		t.chunks, t.starts, _ = chunksOf(gradPart, t.set.GradRows)
-		t.grid.block = t.grid.rows * max(1, gradTiles/(t.grid.rows*t.grid.cols))
+		t.grid.block = t.grid.y.tiles * max(1, gradTiles/(t.grid.y.tiles*t.grid.x.tiles))
 		return
 	}
 	t.groups = min(max(t.dy.cp/64, 1), gradSplits, t.panels)
