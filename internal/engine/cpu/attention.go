@@ -51,12 +51,9 @@ func parts(scratch []float32, sizes ...int) (list [4]unsafe.Pointer) {
 // product is out = rows b: n rows of k values, from and to strided memory, times
 // packed panels, of which columns are stored.
 func (w *worker) product(set *kernel.Set, rows unsafe.Pointer, rs, n, k int, b, out unsafe.Pointer, os, columns int) {
-	at, v := 0, 0
+	at := 0
 	for m := 0; m < n; {
-		for set.Rows[v] > n-m {
-			v++
-		}
-		for range set.Rows[v] {
+		for range set.Rows[set.First(n-m)] {
 			w.rows[at] = uintptr(rows) + uintptr(m*rs)
 			w.out[m] = uintptr(out) + uintptr(m*os)
 			at, m = at+1, m+1

@@ -154,24 +154,23 @@ func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 // multiply computes n output rows of a panel, tile by tile, from the worker's tables. The first panel
 // to read rows of one tap meets them where they come from, later ones in the caches: it fetches the next tile's.
 func (w *worker) multiply(set *kernel.Set, n int, first bool) {
-	a, rows := &w.tile, set.Rows
-	table, v := 0, 0
+	a := &w.tile
+	table, v := 0, set.First(n)
 	for m := 0; m < n; {
-		for rows[v] > n-m {
-			v++
-		}
+		tile, rows := set.Tile[v], set.Rows[v]
 		a.Rows = unsafe.Pointer(&w.rows[table])
 		a.Out = unsafe.Pointer(&w.out[m])
-		table += a.Taps * (rows[v] + 1)
-		m += rows[v]
+		table += a.Taps * (rows + 1)
+		m += rows
+		v = set.First(n - m)
 		a.Next, a.Ahead = nil, nil
-		if m+rows[v] <= n {
+		if m+rows <= n {
 			a.Next = unsafe.Pointer(&w.out[m])
 			if first {
-				a.Ahead = w.adjoining(table, rows[v])
+				a.Ahead = w.adjoining(table, set.Rows[v])
 			}
 		}
-		set.Tile[v](a)
+		tile(a)
 	}
 }
 
@@ -188,17 +187,13 @@ func (w *worker) adjoining(table, rows int) unsafe.Pointer {
 // The input lies at base, sample bytes a sample, the output at out.
 func (t *gatherTask) table(w *worker, c *class, m0, m1 int, base uintptr, sample int, out uintptr) {
 	taps := len(c.taps)
-	rows := t.set.Rows
 	zero := uintptr(t.zeros)
 	img, px := m0/c.count, m0%c.count
 	from := base + uintptr(img*sample)
 	to := out + uintptr(img*t.out.bytes)
-	at, v := 0, 0
+	at := 0
 	for m := m0; m < m1; {
-		for rows[v] > m1-m {
-			v++
-		}
-		mr := rows[v]
+		mr := t.set.Rows[t.set.First(m1-m)]
 		for r := range mr {
 			offs := c.offs[px*taps : px*taps+taps]
 			d := at + r
@@ -247,7 +242,7 @@ func (t *gatherTask) tableSize() (rows, out int) {
 	for i := range t.classes {
 		taps = max(taps, len(t.classes[i].taps))
 	}
-	// a tile of one row has two entries a tap and row; only the last few are such
+	// a tile of one row has two entries a tap and row
 	return taps * 2 * (t.block + t.set.MR), t.block
 }
 

@@ -92,12 +92,11 @@ func (t *gatherTask) shift(w *worker, taps, n, channels int) {
 	if channels == 0 {
 		return
 	}
-	entries, v := 0, 0
-	for m := 0; m < n; m += t.set.Rows[v] {
-		for t.set.Rows[v] > n-m {
-			v++
-		}
-		entries += taps * (t.set.Rows[v] + 1)
+	entries := 0
+	for m := 0; m < n; {
+		rows := t.set.Rows[t.set.First(n-m)]
+		entries += taps * (rows + 1)
+		m += rows
 	}
 	by := uintptr(channels * t.in.value)
 	rows := w.rows[:entries]

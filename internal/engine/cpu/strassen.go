@@ -118,13 +118,10 @@ func (t *strassenTask) table(w *worker, m0, m1 int) {
 	c, zero := &t.classes[0], uintptr(t.zeros)
 	half, stride := uintptr(t.rowBytes()), t.sumStride()
 	sums := unsafe.Pointer(&w.planes[0])
-	rows, at, v := t.set.Rows, 0, 0
+	at := 0
 	sample, px := m0/t.half, m0%t.half
 	for m := m0; m < m1; {
-		for rows[v] > m1-m {
-			v++
-		}
-		mr := rows[v]
+		mr := t.set.Rows[t.set.First(m1-m)]
 		operand := t.taps * (mr + 1)
 		for r := range mr {
 			partner := px + t.half
@@ -202,15 +199,12 @@ var strassenSteps = [...]strassenStep{
 
 // multiply computes pairs of output rows in panels [j0, j1) and in those half the outputs further.
 func (t *strassenTask) multiply(w *worker, pairs, j0, j1 int) {
-	rows := t.set.Rows
 	for j := j0; j < j1; j++ {
 		t.prepare(w, j)
 		table := unsafe.Pointer(&w.rows[0])
-		for m, v := 0, 0; m < pairs; {
-			for rows[v] > pairs-m {
-				v++
-			}
-			mr, tile := rows[v], t.set.Tile[v]
+		for m := 0; m < pairs; {
+			v := t.set.First(pairs - m)
+			mr, tile := t.set.Rows[v], t.set.Tile[v]
 			operand := t.taps * (mr + 1) * 8
 			for i := range strassenSteps {
 				s, a := &strassenSteps[i], &w.steps[i]

@@ -108,12 +108,9 @@ func (t *winogradTask) multiply(w *worker, p0, p1 int, v unsafe.Pointer, inPlane
 	for _, p := range t.form.points {
 		from, to := uintptr(v)+uintptr(p.plane*inPlane), uintptr(m)+uintptr(p.plane*outPlane)
 		first, end := w.tiles.of(p)
-		at, variant := 0, 0
+		at := 0
 		for i := first; i < end; {
-			for set.Rows[variant] > end-i {
-				variant++
-			}
-			for range set.Rows[variant] {
+			for range set.Rows[set.First(end-i)] {
 				w.rows[at] = from + uintptr(i*t.in.cp*value)
 				w.out[i-first] = to + uintptr(i*width)
 				at, i = at+1, i+1

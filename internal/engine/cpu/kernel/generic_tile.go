@@ -11,6 +11,7 @@ var generic = &Set{
 	Name: "generic",
 	MR:   4, NR: genericNR,
 	Rows:     []int{4, 2, 1},
+	cuts:     newCuts(4, 2, 1),
 	Tile:     []func(*TileArgs){tile4, tile2, tile1},
 	GradRows: []int{4, 2},
 	TileGrad: []func(*GradArgs){tileGrad4, tileGrad2},

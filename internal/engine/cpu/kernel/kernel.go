@@ -46,8 +46,9 @@ type Set struct {
 	Slides int
 
 	// Rows are the row counts that Tile has kernels for, descending from MR to 1:
-	// Tile[i] computes Rows[i] rows. GradRows are those of TileGrad.
+	// Tile[i] computes Rows[i] rows. cuts is First's. GradRows are those of TileGrad.
 	Rows     []int
+	cuts     cuts
 	Tile     []func(*TileArgs)
 	GradRows []int
 	TileGrad []func(*GradArgs)

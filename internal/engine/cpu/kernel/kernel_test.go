@@ -70,6 +70,33 @@ func TestSets(t *testing.T) {
 	})
 }
 
+// TestFirst checks that any number of rows is cut into tiles, none of which has a single row where
+// others could share it, dearest first.
+func TestFirst(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *Set) {
+		for n := 1; n < 20*s.MR; n++ {
+			cost, last := 0, s.MR
+			for left := n; left > 0; left -= last {
+				rows := s.Rows[s.First(left)]
+				if rows > left || rows > last {
+					t.Fatalf("%d rows: a tile of %d rows after one of %d, where %d are left", n, rows, last, left)
+				}
+				cost, last = cost+tileCost(rows), rows
+			}
+			greedy := 0
+			for left, i := n, 0; left > 0; left -= s.Rows[i] {
+				for s.Rows[i] > left {
+					i++
+				}
+				greedy += tileCost(s.Rows[i])
+			}
+			if cost > greedy {
+				t.Errorf("%d rows: tiles that cost %d, the largest first %d", n, cost, greedy)
+			}
+		}
+	})
+}
+
 // guardWord fills what a kernel must not touch. It is a NaN, so that reading it
 // shows too.
 const guardWord = 0x7fabcdef

@@ -15,6 +15,7 @@ func newNEON() *Set {
 	s.Name = "neon"
 	s.MR, s.NR = 8, genericNR
 	s.Rows = []int{8, 4, 2, 1}
+	s.cuts = newCuts(s.Rows...)
 	s.Tile = []func(*TileArgs){tile8NEON, tile4NEON, tile2NEON, tile1NEON}
 	s.ScaleShift = scaleShiftNEON
 	s.AddRows = addRowsNEON

@@ -10,9 +10,10 @@ var avx512 = &Set{
 	Winograd:              true,
 	Strassen:              false,
 	Slides:                2,
-	Rows:                  []int{12, 8, 4, 2, 1},
+	Rows:                  []int{12, 9, 8, 6, 4, 2, 1},
+	cuts:                  newCuts([]int{12, 9, 8, 6, 4, 2, 1}...),
 	GradRows:              []int{12, 8, 4},
-	Tile:                  []func(*TileArgs){tile12AVX512, tile8AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
+	Tile:                  []func(*TileArgs){tile12AVX512, tile9AVX512, tile8AVX512, tile6AVX512, tile4AVX512, tile2AVX512, tile1AVX512},
 	TileGrad:              []func(*GradArgs){tileGrad12AVX512, tileGrad8AVX512, tileGrad4AVX512},
 	Moments:               momentsAVX512,
 	ScaleShift:            scaleShiftAVX512,
@@ -65,7 +66,13 @@ var avx512 = &Set{
 func tile12AVX512(a *TileArgs)
 
 //go:noescape
+func tile9AVX512(a *TileArgs)
+
+//go:noescape
 func tile8AVX512(a *TileArgs)
+
+//go:noescape
+func tile6AVX512(a *TileArgs)
 
 //go:noescape
 func tile4AVX512(a *TileArgs)
@@ -223,9 +230,10 @@ var avx2 = &Set{
 	Winograd:              true,
 	Strassen:              true,
 	Slides:                1,
-	Rows:                  []int{6, 4, 2, 1},
+	Rows:                  []int{6, 5, 4, 2, 1},
+	cuts:                  newCuts([]int{6, 5, 4, 2, 1}...),
 	GradRows:              []int{6, 4, 2},
-	Tile:                  []func(*TileArgs){tile6AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
+	Tile:                  []func(*TileArgs){tile6AVX2, tile5AVX2, tile4AVX2, tile2AVX2, tile1AVX2},
 	TileGrad:              []func(*GradArgs){tileGrad6AVX2, tileGrad4AVX2, tileGrad2AVX2},
 	Moments:               momentsAVX2,
 	ScaleShift:            scaleShiftAVX2,
@@ -277,6 +285,9 @@ var avx2 = &Set{
 
 //go:noescape
 func tile6AVX2(a *TileArgs)
+
+//go:noescape
+func tile5AVX2(a *TileArgs)
 
 //go:noescape
 func tile4AVX2(a *TileArgs)

@@ -11,7 +11,7 @@ var avx512BF16 = &BF16{
 	WinoGradOutputPairs:        winoGradOutputPairsAVX512Half,
 	WinoStridedInputPairs:      winoStridedInputPairsAVX512Half,
 	WinoStridedGradOutputPairs: winoStridedGradOutputPairsAVX512Half,
-	Tile:                       []func(*TileArgs){tile12AVX512BF16, tile8AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
+	Tile:                       []func(*TileArgs){tile12AVX512BF16, tile9AVX512BF16, tile8AVX512BF16, tile6AVX512BF16, tile4AVX512BF16, tile2AVX512BF16, tile1AVX512BF16},
 	TileGrad:                   []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
 	RoundRows:                  roundRowsAVX512BF16,
 	WidenRows:                  widenRowsAVX512BF16,
@@ -24,7 +24,13 @@ var avx512BF16 = &BF16{
 func tile12AVX512BF16(a *TileArgs)
 
 //go:noescape
+func tile9AVX512BF16(a *TileArgs)
+
+//go:noescape
 func tile8AVX512BF16(a *TileArgs)
+
+//go:noescape
+func tile6AVX512BF16(a *TileArgs)
 
 //go:noescape
 func tile4AVX512BF16(a *TileArgs)
@@ -60,9 +66,10 @@ var avx512Half = &Set{
 	Name: "avx512",
 	MR:   12, NR: 32,
 	Winograd:              true,
-	Rows:                  []int{12, 8, 4, 2, 1},
+	Rows:                  []int{12, 9, 8, 6, 4, 2, 1},
+	cuts:                  newCuts([]int{12, 9, 8, 6, 4, 2, 1}...),
 	GradRows:              []int{12, 8, 4},
-	Tile:                  []func(*TileArgs){tile12AVX512Half, tile8AVX512Half, tile4AVX512Half, tile2AVX512Half, tile1AVX512Half},
+	Tile:                  []func(*TileArgs){tile12AVX512Half, tile9AVX512Half, tile8AVX512Half, tile6AVX512Half, tile4AVX512Half, tile2AVX512Half, tile1AVX512Half},
 	TileGrad:              []func(*GradArgs){tileGrad12AVX512BF16, tileGrad8AVX512BF16, tileGrad4AVX512BF16},
 	Moments:               momentsAVX512Half,
 	ScaleShift:            scaleShiftAVX512Half,
@@ -113,7 +120,13 @@ var avx512Half = &Set{
 func tile12AVX512Half(a *TileArgs)
 
 //go:noescape
+func tile9AVX512Half(a *TileArgs)
+
+//go:noescape
 func tile8AVX512Half(a *TileArgs)
+
+//go:noescape
+func tile6AVX512Half(a *TileArgs)
 
 //go:noescape
 func tile4AVX512Half(a *TileArgs)

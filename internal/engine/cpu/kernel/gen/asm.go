@@ -23,14 +23,14 @@ type isa struct {
 
 var avx512 = &isa{
 	name: "AVX512", wide: zmm, lanes: 16, regs: 32, masks: true,
-	rows: []int{12, 8, 4, 2, 1}, gradRows: []int{12, 8, 4},
+	rows: []int{12, 9, 8, 6, 4, 2, 1}, gradRows: []int{12, 8, 4},
 	reduce: []block{{zmm, 6}, {zmm, 4}, {zmm, 3}, {zmm, 2}, {zmm, 1}, {ymm, 1}},
 	stream: []block{{ymm, 4}, {ymm, 1}},
 }
 
 var avx2 = &isa{
 	name: "AVX2", wide: ymm, lanes: 8, regs: 16, carries: true,
-	rows: []int{6, 4, 2, 1}, gradRows: []int{6, 4, 2},
+	rows: []int{6, 5, 4, 2, 1}, gradRows: []int{6, 4, 2},
 	reduce: []block{{ymm, 4}, {ymm, 3}, {ymm, 2}, {ymm, 1}},
 	stream: []block{{ymm, 4}, {ymm, 1}},
 }

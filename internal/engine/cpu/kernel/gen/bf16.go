@@ -93,7 +93,7 @@ func generateBF16(dir string, set []function, files map[string][]byte) error {
 // and the products of pairs of pixels are bf16's.
 func (s *isa) declareHalf(w *bytes.Buffer, rows, other, halves []function) {
 	fmt.Fprintf(w, "\nvar avx512Half = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\n", "avx512", s.rows[0], 2*s.lanes)
-	fmt.Fprintf(w, "Rows: %s,\nGradRows: %s,\n", s.numbers("int", "%d", s.rows), bf16.numbers("int", "%d", bf16.gradRows))
+	s.declareRows(w, bf16.gradRows)
 	fmt.Fprintf(w, "Tile: %s,\nTileGrad: %s,\n", s.numbers("func(*TileArgs)", "tile%d"+s.name, s.rows),
 		s.numbers("func(*GradArgs)", "tileGrad%d"+bf16.name, bf16.gradRows))
 	for _, f := range rows {

@@ -140,8 +140,14 @@ func (a *asm) file(funcs []function, kernels map[string]func(*asm)) {
 // declare writes the functions' declarations and the Set that lists them.
 func (s *isa) declare(w *bytes.Buffer, funcs []function) {
 	fmt.Fprintf(w, "\nvar %s = &Set{\nName: %q,\nMR: %d, NR: %d,\nWinograd: true,\nStrassen: %t,\nSlides: %d,\n", strings.ToLower(s.name), strings.ToLower(s.name), s.rows[0], 2*s.lanes, s.carries, s.slideLines())
-	fmt.Fprintf(w, "Rows: %s,\nGradRows: %s,\n", s.numbers("int", "%d", s.rows), s.numbers("int", "%d", s.gradRows))
+	s.declareRows(w, s.gradRows)
 	s.list(w, funcs)
+}
+
+// declareRows writes the fields that say which row counts there are kernels for.
+func (s *isa) declareRows(w *bytes.Buffer, gradRows []int) {
+	rows := s.numbers("int", "%d", s.rows)
+	fmt.Fprintf(w, "Rows: %s,\ncuts: newCuts(%s...),\nGradRows: %s,\n", rows, rows, s.numbers("int", "%d", gradRows))
 }
 
 // numbers is a slice literal with an element for each row count.
