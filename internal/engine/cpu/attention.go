@@ -66,7 +66,7 @@ func (w *worker) product(set *kernel.Set, rows unsafe.Pointer, rs, n, k int, b, 
 	for j := 0; j < columns; j += set.NR {
 		a.B = unsafe.Add(b, j*k*4)
 		a.OutOff, a.Width = j*4, min(set.NR, columns-j)
-		w.multiply(set, n, false)
+		w.multiply(set, n, false, nil)
 	}
 }
 

@@ -13,6 +13,10 @@ var inf = float32(math.Inf(1))
 // stays in the second-level cache while all panels of weights pass over it.
 const blockBytes = 256 << 10
 
+// aheadBytes are so many bytes of weights that they do not stay in the second-level cache from block to block:
+// a panel is fetched while the one before it multiplies.
+const aheadBytes = 512 << 10
+
 // blockPixels is the number of output pixels in a block: whole tiles.
 func blockPixels(mr, channels int) int {
 	tiles := blockBytes / (channels * 4) / mr
@@ -147,15 +151,20 @@ func (t *gatherTask) panelTiles(w *worker, c *class, m0, m1, p0, p1 int) {
 		}
 		a.OutOff = j * nr * t.out.value
 		a.Width = min(nr, t.out.cp-j*nr)
-		w.multiply(t.set, m1-m0, j == p0 && len(c.taps) == 1)
+		var next unsafe.Pointer
+		if j+1 < p1 && t.panels*panelBytes >= aheadBytes && t.from == nil {
+			next = unsafe.Add(a.B, panelBytes)
+		}
+		w.multiply(t.set, m1-m0, j == p0 && len(c.taps) == 1, next)
 	}
 }
 
 // multiply computes n output rows of a panel, tile by tile, from the worker's tables. The first panel
 // to read rows of one tap meets them where they come from, later ones in the caches: it fetches the next tile's.
-func (w *worker) multiply(set *kernel.Set, n int, first bool) {
+// Others fetch the next panel, unless it is nil, a part with each tile.
+func (w *worker) multiply(set *kernel.Set, n int, first bool, next unsafe.Pointer) {
 	a := &w.tile
-	table, v := 0, set.First(n)
+	table, v, fetched := 0, set.First(n), 0
 	for m := 0; m < n; {
 		tile, rows := set.Tile[v], set.Rows[v]
 		a.Rows = unsafe.Pointer(&w.rows[table])
@@ -169,6 +178,10 @@ func (w *worker) multiply(set *kernel.Set, n int, first bool) {
 			if first {
 				a.Ahead = w.adjoining(table, set.Rows[v])
 			}
+		}
+		if a.Ahead == nil && next != nil && fetched < a.Taps*a.K*set.NR*4 {
+			a.Ahead = unsafe.Add(next, fetched)
+			fetched += a.Taps * a.K * rows * 4
 		}
 		tile(a)
 	}

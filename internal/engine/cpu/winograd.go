@@ -122,7 +122,11 @@ func (t *winogradTask) multiply(w *worker, p0, p1 int, v unsafe.Pointer, inPlane
 			a.B = unsafe.Add(t.u.base, (j*winoPoints+p.weight)*tap)
 			a.OutOff = (j - p0) * nr * 4
 			a.Width = min(nr, t.out.cp-j*nr)
-			w.multiply(set, end-first, j == p0)
+			var next unsafe.Pointer
+			if j+1 < p1 && t.panels*winoPoints*tap >= aheadBytes {
+				next = unsafe.Add(a.B, winoPoints*tap)
+			}
+			w.multiply(set, end-first, j == p0, next)
 		}
 	}
 }

@@ -248,7 +248,7 @@ func (t tileShape) fetch() {
 	used := 4 * unroll * t.rows
 	n := (used + cacheLine - 1) / cacheLine
 	for i := range n {
-		t.op("PREFETCHT0", offset(i*used/n)+"(R15)")
+		t.op("PREFETCHT1", offset(i*used/n)+"(R15)")
 	}
 	t.op("ADDQ", used, "R15")
 }
