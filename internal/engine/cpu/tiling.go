@@ -6,8 +6,8 @@ import "unsafe"
 const outputs = 4
 
 // An axis cuts the lines of a map into tiles of four, of which the last ones are of three where four times their
-// number is too many: 14 is 4+4+3+3. Infinity's values are there for the fourth line alone, so that tiles of
-// three do without their products, and the transforms are the same.
+// number is too many: 14 is 4+4+3+3. What a transform gives at the point infinity serves a tile's fourth line
+// alone, so that tiles of three do without those products, and everything else stays as it is.
 type axis struct{ tiles, whole int }
 
 func newAxis(n int) axis {

@@ -131,7 +131,8 @@ func (t *winogradTask) multiply(w *worker, p0, p1 int, v unsafe.Pointer, inPlane
 	}
 }
 
-// back transforms a block's products to pixels; what falls outside goes to dump.
+// back transforms a block's products to pixels. What falls outside, or hangs on planes that a tile was not
+// wanted in, whose values are anything, goes to dump.
 func (t *winogradTask) back(w *worker, p0, p1 int, m unsafe.Pointer, plane int, dump unsafe.Pointer) {
 	first := p0 * t.set.NR * t.out.value
 	channels := min(p1*t.set.NR, t.out.cp) - p0*t.set.NR

@@ -84,7 +84,7 @@ func spreadForm(s *kernel.Set) *form {
 
 // winograd is the form by whose tiles convolution n runs between in and out, nil if it does not: one that
 // reads the network's input has another layout. back says that it is n's input gradient. The choice
-// depends on the shape alone: multiplications saved, edges included, have to pay for the transforms.
+// depends on shapes alone, that of the batch included: multiplications saved, edges and all, have to pay for the transforms.
 func (l *lowering) winograd(n *graph.Node, in, out *tensor, back bool) *form {
 	w := n.Window
 	if n.Op != graph.Conv || n.In[0] == 0 || !l.set.Winograd || l.net.direct || w.Kernel != 3 || w.Pad != 1 || w.Groups != 1 ||

@@ -326,8 +326,8 @@ type TileArgs struct {
 	// Set.Strassen.
 	Carry [2]unsafe.Pointer
 
-	// Ahead is nil or the rows of a tile to come, one upon the other, of which as many bytes may be fetched as this tile
-	// reads of its own: hardware begins anew with each row.
+	// Ahead is nil or what is read next, of which as many bytes may be fetched as this tile reads of its rows: those of
+	// a tile to come, one upon the other, since hardware begins anew with each row, or a panel.
 	Ahead unsafe.Pointer
 
 	// B is a packed panel: K rows of NR columns for each tap. All NR columns are
