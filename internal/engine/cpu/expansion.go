@@ -46,13 +46,7 @@ func (s *outerSum) part(i int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Add(s.parts.base, i*s.bytes())), s.bytes()/4)
 }
 
-// merge adds the parts to the first, in order.
-func (s *outerSum) merge(set *kernel.Set) {
-	for j := range s.panels {
-		s.mergePanel(set, j)
-	}
-}
-
+// mergePanel adds the parts of a panel to the first, in order.
 func (s *outerSum) mergePanel(set *kernel.Set, j int) {
 	stride, size := set.NR*4, s.kr*set.NR
 	to := unsafe.Pointer(&s.part(0)[j*size])
@@ -231,9 +225,9 @@ func (t *expansionMomentsTask) run(_ *worker, _, n int) {
 			to.sum[j] += float64(v)
 		}
 	}
-	gram.merge(t.set)
 	nr, sum := t.set.NR, gram.part(0)
 	for j := range gram.panels {
+		gram.mergePanel(t.set, j)
 		for r := range k {
 			row := sum[(j*gram.kr+r)*nr:]
 			for c := j * nr; c < min((j+1)*nr, k); c++ {

@@ -13510,7 +13510,6 @@ slid:
 	INCQ R12
 	CMPQ R12, Depthwise5GradArgs_Lines(R8)
 	JNE line
-summed:
 	MOVQ Depthwise5GradArgs_SumStride(R8), DX
 	IMUL3Q $0, DX, AX
 	ADDQ Depthwise5GradArgs_Sum(R8), AX
@@ -13812,7 +13811,6 @@ slid2:
 	INCQ R12
 	CMPQ R12, Depthwise5GradArgs_Lines(R8)
 	JNE line2
-summed2:
 	MOVQ Depthwise5GradArgs_SumStride(R8), DX
 	IMUL3Q $10, DX, AX
 	ADDQ Depthwise5GradArgs_Sum(R8), AX
@@ -14013,7 +14011,6 @@ slid3:
 	INCQ R12
 	CMPQ R12, Depthwise5GradArgs_Lines(R8)
 	JNE line3
-summed3:
 	MOVQ Depthwise5GradArgs_SumStride(R8), DX
 	IMUL3Q $20, DX, AX
 	ADDQ Depthwise5GradArgs_Sum(R8), AX

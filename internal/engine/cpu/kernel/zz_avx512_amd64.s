@@ -24431,7 +24431,6 @@ slid:
 	INCQ R12
 	CMPQ R12, Depthwise5GradArgs_Lines(R8)
 	JNE line
-summed:
 	MOVQ Depthwise5GradArgs_SumStride(R8), DX
 	IMUL3Q $0, DX, AX
 	ADDQ Depthwise5GradArgs_Sum(R8), AX
@@ -25075,7 +25074,6 @@ slid2:
 	INCQ R12
 	CMPQ R12, Depthwise5GradArgs_Lines(R8)
 	JNE line2
-summed2:
 	MOVQ Depthwise5GradArgs_SumStride(R8), DX
 	IMUL3Q $0, DX, AX
 	ADDQ Depthwise5GradArgs_Sum(R8), AX

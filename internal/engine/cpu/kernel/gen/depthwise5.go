@@ -193,7 +193,7 @@ func (a *asm) depthwise5Sums(b block, kh, n int) {
 		}
 	}
 	sums(func(t int) { a.load(b.vec, a.at("AX", b.vec, 0), t) })
-	line, summed := a.label("line"), a.label("summed")
+	line := a.label("line")
 	a.op("XORL", "R12", "R12")
 	a.mark(line)
 	a.op("MOVQ", "Depthwise5GradArgs_Rows(R8)", "AX")
@@ -253,6 +253,5 @@ func (a *asm) depthwise5Sums(b block, kh, n int) {
 	a.op("INCQ", "R12")
 	a.op("CMPQ", "R12", "Depthwise5GradArgs_Lines(R8)")
 	a.op("JNE", line)
-	a.mark(summed)
 	sums(func(t int) { a.store(b.vec, t, a.at("AX", b.vec, 0)) })
 }
